@@ -1,0 +1,21 @@
+import { DATA_ERRORS } from './data.ts';
+import { GRAPH_ERRORS } from './graph.ts';
+import { MEASURE_ERRORS } from './measure.ts';
+import { OPTIMIZE_ERRORS } from './optimize.ts';
+import type { ErrorRow } from './row.ts';
+import { RUN_ERRORS } from './run.ts';
+import { TRANSFORM_ERRORS } from './transform.ts';
+import { USAGE_ERRORS } from './usage.ts';
+
+/** Every error Modicum can end with, by its stable code; docs/errors.md is generated from it. */
+export const CATALOGUE = {
+  ...USAGE_ERRORS,
+  ...GRAPH_ERRORS,
+  ...RUN_ERRORS,
+  ...DATA_ERRORS,
+  ...MEASURE_ERRORS,
+  ...TRANSFORM_ERRORS,
+  ...OPTIMIZE_ERRORS,
+} as const satisfies Record<string, ErrorRow>;
+
+export type ErrorCode = keyof typeof CATALOGUE;

@@ -1,0 +1,15 @@
+import type { ErrorRow } from './row.ts';
+
+/** What the search can end with. */
+export const OPTIMIZE_ERRORS = {
+  GOAL_NOT_MET: {
+    what: 'Nothing meets the goal',
+    hint: 'Loosen the goal, or give more data or time.',
+    exit: 1,
+  },
+  BUNDLE_INVALID: {
+    what: 'The bundle cannot be read',
+    hint: 'Write it again with modicum optimize.',
+    exit: 2,
+  },
+} as const satisfies Record<string, ErrorRow>;

@@ -1,0 +1,12 @@
+import type { ErrorRow } from './row.ts';
+
+/** What a pass can end with. */
+export const TRANSFORM_ERRORS = {
+  PASS_FAILED: { what: 'A pass failed', hint: 'The message names the passes already run.', exit: 2 },
+  NOTHING_TO_QUANTIZE: {
+    what: 'Nothing in the model can be quantized this way',
+    hint: 'Try another method.',
+    exit: 2,
+  },
+  CALIBRATION_NEEDED: { what: 'Static quantization needs data', hint: 'Give --data.', exit: 2 },
+} as const satisfies Record<string, ErrorRow>;

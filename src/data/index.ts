@@ -1,0 +1,1 @@
+export type { Batch, Dataset, Field, ReadOptions } from './dataset.ts';

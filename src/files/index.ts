@@ -1,0 +1,9 @@
+export {
+  type Appender,
+  stagingPath,
+  writeAtomically,
+  writeFileAtomically,
+  writeFolderAtomically,
+} from './atomic.ts';
+export { loadModel } from './load.ts';
+export { type SaveOptions, saveModel, weightBytes } from './save.ts';

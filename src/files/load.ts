@@ -1,0 +1,28 @@
+import { readFile, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { fail, messageOf } from '../base/index.ts';
+import { decodeModel, type Model } from '../graph/index.ts';
+import { externalResolver } from './external.ts';
+
+/**
+ * Loads an ONNX file. Weights inside are views into its bytes; external weights are read when asked for.
+ * Throws FILE_NOT_FOUND, FILE_UNREADABLE, MODEL_*, EXTERNAL_*.
+ */
+export async function loadModel(path: string): Promise<Model> {
+  return decodeModel(await readWhole(path), externalResolver(dirname(resolve(path))));
+}
+
+async function readWhole(path: string): Promise<Uint8Array> {
+  const found = await stat(path).catch((cause) => {
+    throw fail('FILE_NOT_FOUND', path, { path }, cause);
+  });
+  if (!found.isFile()) throw fail('FILE_UNREADABLE', `${path} is not a regular file`, { path });
+  if (found.size > 2 ** 31 - 1) {
+    throw fail('MODEL_TOO_LARGE', `${path} has ${found.size} bytes, over protobuf's 2 GiB`, { path });
+  }
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    throw fail('FILE_UNREADABLE', `${path}: ${messageOf(cause)}`, { path }, cause);
+  }
+}

@@ -1,0 +1,1 @@
+export type { Feeds, Fetches, Port, RunOptions, Session } from './session.ts';
