@@ -1,0 +1,1 @@
+export type { Figure, LayerTime, Story, StoryFigures, StoryStep, StoryVariant } from './story.ts';
