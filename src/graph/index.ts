@@ -1,6 +1,9 @@
 export * from './attributes.ts';
+export { constantOf, isConstant, valueOfConstant } from './constant.ts';
 export * from './dtype.ts';
+export * from './edit.ts';
 export * from './model.ts';
+export * from './scope.ts';
 export { type ByteSource, Tensor } from './tensor.ts';
 export { decodeModel } from './wire/decode.ts';
 export type { ExternalResolver } from './wire/decode-tensor.ts';

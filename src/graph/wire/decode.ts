@@ -33,7 +33,9 @@ const NO_EXTERNAL: ExternalResolver = (location) => {
 };
 
 /**
- * Reads a ModelProto. Weights are views into `bytes`, which must stay as they are.
+ * Reads a ModelProto. Weights are views into `bytes`, which must stay as they are. Before IR version 4 the format listed
+ * every initializer among the inputs too, though no caller could replace it: those inputs are left out here, and put
+ * back by encodeModel.
  * Throws MODEL_EMPTY, MODEL_TRUNCATED, MODEL_NOT_ONNX, MODEL_INVALID, and what `external` throws.
  */
 export function decodeModel(bytes: Uint8Array, external: ExternalResolver = NO_EXTERNAL): Model {
@@ -57,11 +59,16 @@ export function decodeModel(bytes: Uint8Array, external: ExternalResolver = NO_E
   }
 }
 
-function toModel(proto: ModelProto, graph: GraphProto, external: ExternalResolver): Model {
+function toModel(proto: ModelProto, graphProto: GraphProto, external: ExternalResolver): Model {
+  const irVersion = Number(proto.irVersion);
+  const graph = toGraph(graphProto, external);
+  if (irVersion < INITIALIZERS_NEED_NO_INPUT) {
+    graph.inputs = graph.inputs.filter((input) => !graph.initializers.has(input.name));
+  }
   return {
-    irVersion: Number(proto.irVersion),
+    irVersion,
     opsets: new Map(proto.opsetImport.map((entry) => [plainDomain(entry.domain), Number(entry.version)])),
-    graph: toGraph(graph, external),
+    graph,
     functions: proto.functions.map((fn) => toFunction(fn, external)),
     producer: { name: proto.producerName, version: proto.producerVersion },
     domain: proto.domain,
@@ -72,6 +79,9 @@ function toModel(proto: ModelProto, graph: GraphProto, external: ExternalResolve
     devices: proto.configuration.length > 0 ? proto.configuration : undefined,
   };
 }
+
+/** The first IR version in which an initializer that is an input too is a default that the caller may replace. */
+export const INITIALIZERS_NEED_NO_INPUT = 4;
 
 /** ai.onnx and '' are the same domain. */
 function plainDomain(domain: string): string {

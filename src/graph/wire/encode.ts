@@ -1,18 +1,20 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import { fail } from '../../base/index.ts';
 import { DTYPES, type DType } from '../dtype.ts';
-import type {
-  Attribute,
-  FunctionDef,
-  Graph,
-  Model,
-  Node,
-  Shape,
-  SparseTensor,
-  ValueInfo,
-  ValueType,
+import {
+  type Attribute,
+  type FunctionDef,
+  type Graph,
+  type Model,
+  type Node,
+  type Shape,
+  type SparseTensor,
+  tensorType,
+  type ValueInfo,
+  type ValueType,
 } from '../model.ts';
 import type { Tensor } from '../tensor.ts';
+import { INITIALIZERS_NEED_NO_INPUT } from './decode.ts';
 import {
   type AttributeProto,
   AttributeProtoSchema,
@@ -61,7 +63,7 @@ export function encodeModel(model: Model, place: ExternalPlacer = INSIDE): Uint8
     domain: model.domain || undefined,
     modelVersion: model.version || undefined,
     docString: model.doc,
-    graph: toGraph(model.graph, place),
+    graph: toGraph(withForcedInputs(model), place),
     metadataProps: toEntries(model.metadata),
     trainingInfo: (model.training as TrainingInfoProto[] | undefined) ?? [],
     functions: model.functions.map((fn) => toFunction(fn, place)),
@@ -70,6 +72,17 @@ export function encodeModel(model: Model, place: ExternalPlacer = INSIDE): Uint8
   const inside = bytesInside(proto.graph);
   if (inside > LARGEST_MESSAGE) throw fail('MODEL_TOO_LARGE', `${inside} bytes of weights`);
   return toBinary(ModelProtoSchema, proto);
+}
+
+/** Old IR versions want each initializer among the inputs. */
+function withForcedInputs({ irVersion, graph }: Model): Graph {
+  if (irVersion >= INITIALIZERS_NEED_NO_INPUT) return graph;
+  const inputs = [...graph.inputs];
+  const listed = new Set(inputs.map((input) => input.name));
+  for (const [name, { dtype, dims }] of graph.initializers) {
+    if (!listed.has(name)) inputs.push({ name, type: tensorType(dtype, dims) });
+  }
+  return { ...graph, inputs };
 }
 
 function bytesInside(graph: GraphProto | undefined): number {
