@@ -1,0 +1,46 @@
+import { binomialCdf } from './statistics/index.ts';
+
+/** Values that the order-statistic interval of a p-quantile needs at least: both bounds must be values that were seen. */
+export function runsForInterval(p: number, level = 0.95): number {
+  const tail = (1 - level) / 2;
+  return Math.ceil(Math.max(Math.log(tail) / Math.log(p), Math.log(tail) / Math.log1p(-p)) - 1e-9);
+}
+
+/**
+ * MLPerf LoadGen's early stopping: the number of queries with which `over` of them above a bound still show, at
+ * `confidence`, that a share p of all queries lies within the bound: the least n with P(B <= over) <= 1 - confidence,
+ * B ~ Binomial(n, 1 - p) (mlcommons/inference_policies, inference_rules, "Early stopping"; tolerance d = 0).
+ */
+export function earlyStoppingQueries(p: number, over: number, confidence = 0.99): number {
+  let low = over;
+  let high = over + 1;
+  const enough = (n: number) => binomialCdf(over, n, 1 - p) <= 1 - confidence;
+  while (!enough(high)) {
+    low = high;
+    high *= 2;
+  }
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (enough(middle)) high = middle;
+    else low = middle;
+  }
+  return high;
+}
+
+/**
+ * MLPerf's early-stopping estimate of a quantile: with the most overlatency queries t that n allows, the t-1 highest
+ * values are put aside and the highest left is reported. Undefined below the queries for t = 1 (64 at p90, 662 at p99).
+ */
+export function earlyStoppingEstimate(
+  sorted: ArrayLike<number>,
+  p: number,
+  confidence = 0.99,
+): number | undefined {
+  const n = sorted.length;
+  // n values hold about n(1 - p) above the quantile, and t must be fewer: the bound of the search.
+  let t = 0;
+  for (let step = 2 ** Math.ceil(Math.log2(n * (1 - p) + 2)); step >= 1; step /= 2) {
+    if (t + step <= n * (1 - p) && earlyStoppingQueries(p, t + step, confidence) <= n) t += step;
+  }
+  return t === 0 ? undefined : sorted[n - t];
+}
