@@ -1,0 +1,119 @@
+import { Worker } from 'node:worker_threads';
+import { fail } from '../base/index.ts';
+import type { Answer, Envelope, Replies, Request } from './messages.ts';
+
+interface Waiting {
+  readonly resolve: (reply: Replies[keyof Replies]) => void;
+  readonly reject: (cause: unknown) => void;
+}
+
+/** What ONNX Runtime said, as it said it; its caller knows which error of ours it is. */
+export class RuntimeMessage extends Error {}
+
+/** A worker thread and the requests under way in it. Keeps node alive only while there are some. */
+export class Thread {
+  readonly worker: Worker;
+  readonly #waiting = new Map<number, Waiting>();
+  #next = 0;
+  #cause: unknown;
+  #dead = false;
+  /** Called once when the thread is gone without having been asked. */
+  onCrash: ((cause: unknown) => void) | undefined;
+
+  constructor() {
+    this.worker = new Worker(new URL('./worker.js', import.meta.url), { execArgv: [] });
+    this.worker.unref();
+    this.worker.on('message', (message: Answer) => this.#settle(message));
+    this.worker.on('messageerror', (cause) => {
+      this.#cause = cause;
+      void this.worker.terminate();
+    });
+    this.worker.on('error', (cause) => {
+      this.#cause = cause;
+    });
+    this.worker.on('exit', (code) => this.#gone(code));
+  }
+
+  get dead(): boolean {
+    return this.#dead;
+  }
+
+  /** Requests under way. */
+  get pending(): number {
+    return this.#waiting.size;
+  }
+
+  /** Throws RuntimeMessage for what ONNX Runtime refuses, WORKER_CRASHED where the thread dies. */
+  ask<K extends Request['kind']>(
+    request: Extract<Request, { kind: K }>,
+    transfer: readonly ArrayBuffer[] = [],
+  ): Promise<Replies[K]> {
+    return new Promise<Replies[keyof Replies]>((resolve, reject) => {
+      if (this.#dead) {
+        reject(this.#crash());
+        return;
+      }
+      const envelope: Envelope = { id: this.#next++, request };
+      this.worker.postMessage(envelope, transfer);
+      if (this.#waiting.size === 0) this.worker.ref();
+      this.#waiting.set(envelope.id, { resolve, reject });
+    }) as Promise<Replies[K]>;
+  }
+
+  /** Ends the thread; not a crash. */
+  async stop(): Promise<void> {
+    this.onCrash = undefined;
+    await this.worker.terminate();
+  }
+
+  #settle(message: Answer): void {
+    const waiting = this.#waiting.get(message.id);
+    this.#waiting.delete(message.id);
+    if (this.#waiting.size === 0) this.worker.unref();
+    if (message.ok) waiting?.resolve(message.reply);
+    else waiting?.reject(new RuntimeMessage(message.message));
+  }
+
+  #crash(): Error {
+    const why =
+      this.#cause instanceof Error ? this.#cause.message : 'its thread ended while a model was open';
+    return fail('WORKER_CRASHED', why, {}, this.#cause);
+  }
+
+  #gone(code: number): void {
+    this.#dead = true;
+    this.#cause ??= new Error(`the thread exited with code ${code}`);
+    const waiting = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const { reject } of waiting) reject(this.#crash());
+    this.onCrash?.(this.#cause);
+  }
+}
+
+/** Idle threads with the runtime loaded, so that opening many small sessions in a row costs no thread each. */
+const idle: Thread[] = [];
+const MOST_IDLE = 8;
+const IDLE_MILLISECONDS = 30_000;
+
+/** A thread without a model: an idle one, else a new one. */
+export function takeThread(): Thread {
+  for (let thread = idle.pop(); thread !== undefined; thread = idle.pop()) if (!thread.dead) return thread;
+  return new Thread();
+}
+
+/** Gives a thread back that has released its model. */
+export function giveThread(thread: Thread): void {
+  thread.onCrash = undefined;
+  if (thread.dead) return;
+  if (idle.length >= MOST_IDLE) {
+    void thread.stop();
+    return;
+  }
+  idle.push(thread);
+  setTimeout(() => {
+    const place = idle.indexOf(thread);
+    if (place < 0) return;
+    idle.splice(place, 1);
+    void thread.stop();
+  }, IDLE_MILLISECONDS).unref();
+}
