@@ -23,6 +23,8 @@ export interface ReadOptions {
   readonly batch?: number;
   /** Only these samples, ascending. Default: all. */
   readonly indices?: readonly number[] | Uint32Array;
+  /** Only these fields; none: the labels alone, without decoding a sample. Default: all. */
+  readonly fields?: readonly string[];
   readonly signal?: AbortSignal;
 }
 
@@ -39,6 +41,8 @@ export interface Dataset {
     readonly dims: readonly number[];
     readonly classes?: readonly string[];
   };
+  /** Parts that the data itself declares (folders train and test, an array named part), by name. */
+  readonly parts?: Readonly<Record<string, Uint32Array>>;
   /** Reads in ascending order; may be called again, and concurrently. Throws DATA_DAMAGED and the like. */
   read(options?: ReadOptions): AsyncIterable<Batch>;
 }
