@@ -62,3 +62,21 @@ export const attr = {
   tensor: (value: Tensor): Attribute => ({ type: 'tensor', value }),
   graph: (value: Graph): Attribute => ({ type: 'graph', value }),
 };
+
+/** The numbers of AttributeProto.AttributeType; `reference` has none of its own. */
+export const ATTRIBUTE_TYPE_NUMBERS = {
+  float: 1,
+  int: 2,
+  string: 3,
+  tensor: 4,
+  graph: 5,
+  floats: 6,
+  ints: 7,
+  strings: 8,
+  tensors: 9,
+  graphs: 10,
+  sparse_tensor: 11,
+  sparse_tensors: 12,
+  type_proto: 13,
+  type_protos: 14,
+} as const satisfies Record<Exclude<Kind, 'reference'>, number>;

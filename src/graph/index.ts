@@ -5,6 +5,8 @@ export * from './edit.ts';
 export * from './model.ts';
 export * from './scope.ts';
 export { type ByteSource, Tensor } from './tensor.ts';
+export type { Finding, Rule } from './verify/rule.ts';
+export { assertValid, RULES, verify } from './verify/verify.ts';
 export { decodeModel } from './wire/decode.ts';
 export type { ExternalResolver } from './wire/decode-tensor.ts';
 export { type ExternalPlacer, encodeModel } from './wire/encode.ts';
