@@ -104,7 +104,12 @@ export interface Story {
   readonly sensitivity?: readonly { readonly node: string; readonly op: string; readonly sqnr: number }[];
   readonly steps: readonly StoryStep[];
   /** What the runtime did with the quantized nodes of the chosen variant. */
-  readonly fusion?: readonly { readonly node: string; readonly op: string; readonly status: string; readonly why: string }[];
+  readonly fusion?: readonly {
+    readonly node: string;
+    readonly op: string;
+    readonly status: string;
+    readonly why: string;
+  }[];
   readonly skipped: readonly { readonly what: string; readonly why: string }[];
   /** Name and value of what describes the machine. */
   readonly machine: readonly (readonly [string, string])[];
