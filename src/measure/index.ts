@@ -1,4 +1,17 @@
+export {
+  type ComparedPairs,
+  type CompareOptions,
+  type Comparison,
+  comparePaired,
+  sayRatio,
+  verdictOf,
+} from './compare.ts';
 export { earlyStoppingEstimate, earlyStoppingQueries, runsForInterval } from './early-stopping.ts';
 export { canBatch, concreteShape, fixedBatch, type RandomFeedOptions, randomFeeds } from './feeds.ts';
+export { type LatencyOptions, type LatencyResult, measureLatency } from './latency.ts';
 export type { Looper, LoopTimes } from './loop.ts';
+export { thisMachine } from './machine.ts';
 export type { How, Interval, Measurement } from './record.ts';
+export { findRecord, type Recorder, recorder, type Settings } from './recorder.ts';
+export type { Contestant, RoundOptions } from './rounds.ts';
+export { type Noise, noiseOf, type WarmUp, warmUp } from './windows.ts';
