@@ -1,6 +1,10 @@
 export { availableCores } from './cores.ts';
+export { executedGraph } from './executed-graph.ts';
 export { openSession } from './open-session.ts';
 export type { LoopLimits, LoopResult, OrtSession } from './ort-session.ts';
+export type { NodeTime } from './profile-events.ts';
+export { type ProfileOptions, profileNodes } from './profile-nodes.ts';
+export { type ProbeOptions, type ProviderReport, probeProviders } from './providers.ts';
 export type { Feeds, Fetches, Port, RunOptions, Session } from './session.ts';
 export {
   DEFAULT_SETTINGS,

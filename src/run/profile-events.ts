@@ -1,0 +1,141 @@
+/** Time of one node of the executed graph. */
+export interface NodeTime {
+  /** As in the executed graph; ONNX Runtime names the nameless by operator and place. */
+  readonly name: string;
+  readonly op: string;
+  /** Such as CPUExecutionProvider. */
+  readonly provider: string;
+  /** Mean microseconds per run of the model in the node's own kernel; time in nodes of its subgraphs counts there. */
+  readonly microseconds: number;
+  /** Part of the sum of all nodes, 0 to 1. */
+  readonly share: number;
+  /** Executions of the kernel in all measured runs. */
+  readonly count: number;
+}
+
+interface KernelEvent {
+  readonly key: string;
+  readonly name: string;
+  readonly op: string;
+  readonly provider: string;
+  readonly start: number;
+  readonly length: number;
+}
+
+interface Sum {
+  readonly event: KernelEvent;
+  microseconds: number;
+  count: number;
+}
+
+const SUFFIX = '_kernel_time';
+
+/**
+ * Adds up the kernel events of ONNX Runtime's profile, which has one event a line and ends each run with `model_run`.
+ * Lines that make no sense (a file cut off at the runtime's limit of events) are passed over, as is a run without its end.
+ */
+export class ProfileSums {
+  readonly #warmup: number;
+  readonly #sums = new Map<string, Sum>();
+  #pending: KernelEvent[] = [];
+  #runs = 0;
+
+  /** @param warmup runs at the beginning that do not count */
+  constructor(warmup: number) {
+    this.#warmup = warmup;
+  }
+
+  /** Runs that count. */
+  get runs(): number {
+    return Math.max(0, this.#runs - this.#warmup);
+  }
+
+  addLine(line: string): void {
+    const event = parse(line);
+    if (event === undefined) return;
+    if (event.cat === 'Session' && event.name === 'model_run') {
+      if (this.#runs++ >= this.#warmup) this.#count(this.#pending);
+      this.#pending = [];
+    } else if (event.cat === 'Node' && event.name.endsWith(SUFFIX)) {
+      const { op_name: op = '', provider = '', node_index: place = '' } = event.args;
+      const name = event.name.slice(0, -SUFFIX.length);
+      const key = `${name}\n${op}\n${place}`;
+      this.#pending.push({ key, name, op, provider, start: event.ts, length: event.dur });
+    }
+  }
+
+  /** The nodes in the order of their first execution. */
+  times(): NodeTime[] {
+    const sums = [...this.#sums.values()];
+    const total = sums.reduce((sum, one) => sum + one.microseconds, 0);
+    return sums.map(({ event, microseconds, count }) => ({
+      name: event.name,
+      op: event.op,
+      provider: event.provider,
+      microseconds: microseconds / this.runs,
+      share: total > 0 ? microseconds / total : 0,
+      count,
+    }));
+  }
+
+  #count(events: KernelEvent[]): void {
+    const inner = new Map<KernelEvent, number>();
+    const open: KernelEvent[] = [];
+    events.sort((a, b) => a.start - b.start || b.length - a.length);
+    for (const event of events) {
+      while (open.length > 0 && !holds(open.at(-1)!, event)) open.pop();
+      const outer = open.at(-1);
+      if (outer !== undefined) inner.set(outer, (inner.get(outer) ?? 0) + event.length);
+      if (HAS_SUBGRAPHS.has(event.op)) open.push(event);
+    }
+    for (const event of events) {
+      const sum = this.#sums.get(event.key) ?? { event, microseconds: 0, count: 0 };
+      sum.microseconds += Math.max(0, event.length - (inner.get(event) ?? 0));
+      sum.count++;
+      this.#sums.set(event.key, sum);
+    }
+  }
+}
+
+/** Times are whole microseconds, so only an operator that runs others can be taken for their container. */
+const HAS_SUBGRAPHS: ReadonlySet<string> = new Set([
+  'If',
+  'Loop',
+  'Scan',
+  'SequenceMap',
+  'BeamSearch',
+  'GreedySearch',
+]);
+
+function holds(outer: KernelEvent, event: KernelEvent): boolean {
+  return event.start >= outer.start && event.start + event.length <= outer.start + outer.length;
+}
+
+interface TraceEvent {
+  readonly cat: string;
+  readonly name: string;
+  readonly ts: number;
+  readonly dur: number;
+  readonly args: Readonly<Record<string, string>>;
+}
+
+function parse(line: string): TraceEvent | undefined {
+  const start = line.indexOf('{');
+  const end = line.lastIndexOf('}');
+  if (start < 0 || end < start) return undefined;
+  try {
+    return trace(JSON.parse(line.slice(start, end + 1)));
+  } catch {
+    return undefined;
+  }
+}
+
+function trace(found: unknown): TraceEvent | undefined {
+  if (typeof found !== 'object' || found === null) return undefined;
+  const { cat, name, ts, dur, args } = found as Record<string, unknown>;
+  if (typeof cat !== 'string' || typeof name !== 'string') return undefined;
+  if (typeof ts !== 'number' || typeof dur !== 'number') return undefined;
+  const texts: Record<string, string> = {};
+  for (const [key, value] of Object.entries(args ?? {})) if (typeof value === 'string') texts[key] = value;
+  return { cat, name, ts, dur, args: texts };
+}
