@@ -8,5 +8,10 @@ export const TRANSFORM_ERRORS = {
     hint: 'Try another method.',
     exit: 2,
   },
+  OPSET_TOO_OLD: {
+    what: 'The opset of the model is too old for this pass',
+    hint: 'Run the upgrade-opset pass before it.',
+    exit: 2,
+  },
   CALIBRATION_NEEDED: { what: 'Static quantization needs data', hint: 'Give --data.', exit: 2 },
 } as const satisfies Record<string, ErrorRow>;

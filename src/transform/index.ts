@@ -1,0 +1,2 @@
+export type { DeclaredError, Pass, PassContext, PassNote, PassResult } from './pass.ts';
+export * from './quantize/index.ts';

@@ -1,0 +1,121 @@
+import { fail, SILENT } from '../../base/index.ts';
+import { cloneModel, type Model, type Node, nameNodes } from '../../graph/index.ts';
+import type { DeclaredError, Pass, PassContext, PassNote, PassResult } from '../pass.ts';
+import { activationParams } from './activation-params.ts';
+import type { CalibrationMethod, CalibratorOptions, ValueRange } from './calibrate/ranges.ts';
+import { collectStatistics, rangesFrom, type Statistics } from './calibrate/statistics.ts';
+import { emitQdq } from './emit.ts';
+import { type Placement, place } from './placement.ts';
+import { excluder, type Selection, unknownNames } from './selection.ts';
+import { findSites } from './sites.ts';
+
+export interface StaticOptions extends Selection, CalibratorOptions {
+  readonly method: CalibrationMethod;
+  /** Type of activations; the x64 kernels take either at the same speed. Weights are int8. */
+  readonly activations: 'uint8' | 'int8';
+  /** One scale for each output channel of a weight. */
+  readonly perChannel: boolean;
+  /** 7-bit weights, for x64 without VNNI. */
+  readonly reduceRange: boolean;
+  readonly weightFit: 'minmax' | 'mse';
+  /** Samples per run while calibrating. */
+  readonly batch: number;
+  /** Counted already for this model (see calibrationValues): spares reading the data. */
+  readonly statistics?: Statistics;
+}
+
+export const STATIC_DEFAULTS: StaticOptions = {
+  method: 'minmax',
+  activations: 'uint8',
+  perChannel: true,
+  reduceRange: false,
+  weightFit: 'minmax',
+  batch: 32,
+};
+
+/** Per-channel weights need DequantizeLinear of opset 13. */
+const LEAST_OPSET = 13;
+
+/** Static 8-bit quantization: QuantizeLinear and DequantizeLinear where ONNX Runtime's integer kernels begin and end. */
+export const staticQuantization: Pass<StaticOptions> = {
+  name: 'quantize-static',
+  summary: 'weights and activations in 8 bits, with ranges from calibration data (QDQ)',
+  defaults: STATIC_DEFAULTS,
+  error: (): DeclaredError => ({ kind: 'lossy', why: 'activations and weights are rounded to 8 bits' }),
+  async apply(model: Model, options: StaticOptions, context: PassContext): Promise<PassResult> {
+    const named = withNames(model);
+    requireOpset(named, LEAST_OPSET);
+    const placement = placementOf(named, options);
+    const notes = notesOf(placement, options, named.graph.nodes);
+    if (placement.sites.length === 0) {
+      const why = notes[0] ? `${notes[0].node}: ${notes[0].why}` : 'it has no Conv, Gemm or MatMul';
+      throw fail('NOTHING_TO_QUANTIZE', why);
+    }
+    const statistics = options.statistics ?? (await statisticsOf(named, placement, options, context));
+    const ranges = rangesFrom(statistics, options.method, options);
+    return { model: quantizeStatic(named, placement, ranges, options), modified: true, notes };
+  },
+};
+
+/** A copy in which every node has a name of its own: exclusions and reports speak of names. */
+export function withNames(model: Model): Model {
+  const named = cloneModel(model);
+  nameNodes(named.graph);
+  return named;
+}
+
+export function requireOpset(model: Model, least: number): void {
+  const opset = model.opsets.get('') ?? 1;
+  if (opset >= least) return;
+  throw fail('OPSET_TOO_OLD', `the model is of opset ${opset}, this needs ${least}`, { opset, least });
+}
+
+/** Where static quantization would put 8 bits, under the exclusions of the options. Node names must be unique. */
+export function placementOf(model: Model, options: Selection): Placement {
+  const found = findSites(model);
+  const heavy = found.sites.filter((site) => site.row.kind === 'compute').map((site) => site.node);
+  return place(found, excluder(options, heavy));
+}
+
+/** The values whose ranges static quantization of this model can need, whatever is excluded. */
+export function calibrationValues(model: Model): string[] {
+  return [...placementOf(withNames(model), {}).values];
+}
+
+async function statisticsOf(
+  model: Model,
+  placement: Placement,
+  { batch }: StaticOptions,
+  { calibration, progress = SILENT, signal }: PassContext,
+): Promise<Statistics> {
+  if (calibration === undefined) throw fail('CALIBRATION_NEEDED', 'the pass got no data');
+  return collectStatistics(model, calibration, { values: [...placement.values], batch, progress, signal });
+}
+
+/** The quantized model of a placement and ranges. Values without a range (never finite) fall back to that of their group. */
+export function quantizeStatic(
+  model: Model,
+  placement: Placement,
+  ranges: ReadonlyMap<string, ValueRange>,
+  options: StaticOptions,
+): Model {
+  const params = activationParams(placement, ranges, options.activations);
+  const { activations: type, perChannel, reduceRange, weightFit } = options;
+  return emitQdq(model, placement, params, { type, perChannel, reduceRange, weightFit });
+}
+
+function notesOf(placement: Placement, options: Selection, nodes: readonly Node[]): PassNote[] {
+  const notes: PassNote[] = placement.sites.map(({ node }) => ({
+    node: node.name,
+    op: node.op,
+    action: 'changed',
+    why: 'runs on 8-bit integers',
+  }));
+  for (const { node, why } of placement.refused) {
+    notes.push({ node: node.name, op: node.op, action: 'refused', why });
+  }
+  for (const name of unknownNames(options, nodes)) {
+    notes.push({ node: name, op: '', action: 'refused', why: 'excluded, but no node bears this name' });
+  }
+  return notes;
+}
