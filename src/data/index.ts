@@ -1,3 +1,5 @@
+export { openNpy, openNpz } from './arrays/numpy.ts';
+export { type StreamedArray, type WriteNpzOptions, writeNpz } from './arrays/write-npz.ts';
 export { type BindOptions, bind } from './bind.ts';
 export type { Batch, Dataset, Field, ReadOptions } from './dataset.ts';
 export { fingerprint } from './fingerprint.ts';

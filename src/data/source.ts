@@ -13,7 +13,7 @@ export interface Sample {
 
 /** What a reader of a source asks for. */
 export interface Wanted {
-  /** Sample numbers, ascending. */
+  /** Sample numbers, ascending; may be walked several times. */
   readonly indices: Iterable<number>;
   /** Positions in `fields`; may be empty. */
   readonly fields: readonly number[];
@@ -43,7 +43,7 @@ async function* pack(source: Source, options: ReadOptions): AsyncGenerator<Batch
   const total = options.indices?.length ?? source.size;
   const positions = positionsOf(source, options.fields);
   const fields = positions.map((position) => source.fields[position] as Field);
-  const indices = checked(source, options.indices);
+  const indices = { [Symbol.iterator]: () => checked(source, options.indices) };
   let packer: Packer | undefined;
   let done = 0;
   for await (const sample of source.samples({ indices, fields: positions, signal })) {
