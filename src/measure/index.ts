@@ -7,11 +7,21 @@ export {
   verdictOf,
 } from './compare.ts';
 export { earlyStoppingEstimate, earlyStoppingQueries, runsForInterval } from './early-stopping.ts';
+export {
+  type CompareEvaluationsOptions,
+  compareEvaluations,
+  type Drop,
+  type EvaluateOptions,
+  type Evaluation,
+  evaluate,
+} from './evaluate.ts';
 export { canBatch, concreteShape, fixedBatch, type RandomFeedOptions, randomFeeds } from './feeds.ts';
 export { type LatencyOptions, type LatencyResult, measureLatency } from './latency.ts';
 export type { Looper, LoopTimes } from './loop.ts';
 export { thisMachine } from './machine.ts';
+export * from './metrics/index.ts';
 export type { How, Interval, Measurement } from './record.ts';
 export { findRecord, type Recorder, recorder, type Settings } from './recorder.ts';
 export type { Contestant, RoundOptions } from './rounds.ts';
+export * from './statistics/index.ts';
 export { type Noise, noiseOf, type WarmUp, warmUp } from './windows.ts';
