@@ -1,5 +1,6 @@
 export { availableCores } from './cores.ts';
 export { executedGraph } from './executed-graph.ts';
+export { describeMachine, type Machine } from './machine.ts';
 export { openSession } from './open-session.ts';
 export type { LoopLimits, LoopResult, OrtSession } from './ort-session.ts';
 export type { NodeTime } from './profile-events.ts';

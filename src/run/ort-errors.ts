@@ -1,46 +1,76 @@
 import { fail, type ModicumError } from '../base/index.ts';
 import type { SessionSettings } from './settings.ts';
 
-/** Without the places in ONNX Runtime's own source that its messages carry. */
+/** Without the place in ONNX Runtime's own source and the failed assertion that its messages carry. */
+function withoutPlace(message: string): string {
+  const place = /\S*\.(?:cc|h|cpp|cu|mm):\d+ /.exec(message);
+  if (place === null) return message;
+  const rest = message.slice(place.index + place[0].length);
+  const before = message.slice(0, place.index);
+  const claim = /^.*? was false\. ?/.exec(rest);
+  if (claim !== null) return before + (rest.slice(claim[0].length) || rest);
+  return before + rest.slice(endOfSignature(rest)).replace(/^(?: const)?\s+/, '');
+}
+
+/** Where "type Class::name(arguments)" ends; 0 where the text does not start with one. */
+function endOfSignature(text: string): number {
+  let depth = 0;
+  for (let i = text.indexOf('('); i >= 0 && i < text.length; i++) {
+    if (text[i] === '(') depth++;
+    else if (text[i] === ')' && --depth === 0) return i + 1;
+  }
+  return 0;
+}
+
 function trimmed(message: string): string {
-  return message
+  return withoutPlace(message.replace(/\s+/g, ' '))
     .replace(/^Error: /, '')
-    .replace(/(?:\/|[A-Z]:\\)\S+\.(?:cc|h|cpp):\d+ \S+(?: \([^)]*\))*\s*/g, '')
-    .replace(/\s+/g, ' ')
     .trim();
 }
 
-const OPERATORS = [
+const UNKNOWN_OPERATORS = [
   /Fatal error: (\S+?)\(-?\d+\) is not a registered function\/op/,
-  /Could not find an implementation for (\S+?)\(-?\d+\)/,
   /No Op registered for (\S+)/,
-  /No opset import for domain '?([^'\s]+)/,
+  /\("[^"]*", ([^,\s]+), "[^"]*", -?\d+\).* No opset import for domain/,
 ];
+const NO_KERNEL = /Could not find an implementation for (\S+?)\((\d+)\) node with name '([^']*)'/;
+const NEW_OPSET = /Opset (\d+) is under development.*domain (\S+) is till opset (\d+)/;
 
 /** Why a model did not load: RUNTIME_REFUSED, or PROVIDER_UNAVAILABLE where the provider is to blame. */
 export function refusal(message: string, settings: SessionSettings, cause?: unknown): ModicumError {
   const why = trimmed(message);
-  if (settings.provider !== 'cpu' && /provider|backend|librar|device|adapter|driver|cuda|dlopen/i.test(why)) {
-    return fail(
-      'PROVIDER_UNAVAILABLE',
-      `${settings.provider}: ${why}`,
-      { provider: settings.provider },
-      cause,
-    );
+  const { provider } = settings;
+  const refuse = (text: string, data: Record<string, unknown> = {}) =>
+    fail('RUNTIME_REFUSED', text, data, cause);
+  for (const pattern of UNKNOWN_OPERATORS) {
+    const op = pattern.exec(why)?.[1];
+    if (op !== undefined) return refuse(`it does not know operator ${op} (${why})`, { op });
   }
-  const op = OPERATORS.map((pattern) => pattern.exec(why)?.[1]).find((name) => name !== undefined);
-  if (op !== undefined)
-    return fail('RUNTIME_REFUSED', `operator ${op} is not known to it: ${why}`, { op }, cause);
-  const unsupported = /^Unsupported data type: (\d+)/.exec(why)?.[1];
-  if (unsupported !== undefined) {
-    const data = { dtype: Number(unsupported) };
-    const what = `an input or output has ONNX data type ${unsupported}, which the runtime's binding cannot carry`;
-    return fail('RUNTIME_REFUSED', what, data, cause);
+  const [, op, version, node] = NO_KERNEL.exec(why) ?? [];
+  if (op !== undefined) {
+    const where = node === '' ? '' : ` of node "${node}"`;
+    return refuse(`it has no ${provider} kernel for ${op}${where}, version ${version}, with these dtypes`, {
+      op,
+    });
   }
-  return fail('RUNTIME_REFUSED', why, {}, cause);
+  const [, opset, domain, newest] = NEW_OPSET.exec(why) ?? [];
+  if (opset !== undefined) {
+    return refuse(`opset ${opset} of ${domain} is newer than ${newest}, the last it knows`, {
+      opset: Number(opset),
+    });
+  }
+  const dtype = /^Unsupported data type: (\d+)/.exec(why)?.[1];
+  if (dtype !== undefined) {
+    const text = `an input or output has ONNX data type ${dtype}, which the runtime's binding cannot carry`;
+    return refuse(text, { dtype: Number(dtype) });
+  }
+  if (provider !== 'cpu' && /provider|backend|librar|device|adapter|driver|cuda|dlopen/i.test(why)) {
+    return fail('PROVIDER_UNAVAILABLE', `${provider}: ${why}`, { provider, why }, cause);
+  }
+  return refuse(why);
 }
 
-/** Why a run failed: FEED_MISMATCH where ONNX Runtime blames the feeds' shapes, else RUNTIME_FAILED. */
+/** Why a run failed: FEED_MISMATCH where ONNX Runtime blames the feeds, else RUNTIME_FAILED. */
 export function failure(message: string, cause?: unknown): ModicumError {
   const why = trimmed(message);
   if (/Got invalid dimensions for input|Invalid rank for input|Unexpected input data type/.test(why)) {

@@ -70,8 +70,8 @@ function probe(provider: ProviderName, timeout: number): Promise<ProviderReport>
 }
 
 function explain(provider: ProviderName, message: string): string {
-  const { message: text } = refusal(message, resolveSettings({ provider }));
-  const why = text.slice(text.indexOf(': ') + 2).replace(`${provider}: `, '');
+  const error = refusal(message, resolveSettings({ provider }));
+  const why = typeof error.data.why === 'string' ? error.data.why : error.message;
   if (/backend not found/.test(why)) return `this build of ONNX Runtime for ${process.platform} has none`;
   if (/shared library/.test(why) && (provider === 'cuda' || provider === 'tensorrt')) {
     return `its libraries are not installed (${why})`;
