@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { availableParallelism, tmpdir, totalmem } from 'node:os';
-import { join } from 'node:path';
+import { availableParallelism, totalmem } from 'node:os';
 import { test } from 'node:test';
-import { availableCores, cpuQuota } from './cores.ts';
+import { availableCores } from './cores.ts';
 import { featuresOfCpuinfo, featuresOfSysctl, physicalCoresOf } from './cpu-features.ts';
-import { describeMachine, memoryLimit } from './machine.ts';
+import { describeMachine } from './machine.ts';
 
 const XEON = `processor\t: 0
 physical id\t: 0
@@ -45,31 +43,6 @@ test('instruction sets are read from what Linux and macOS print', () => {
 test('physical cores are pairs of package and core', () => {
   assert.equal(physicalCoresOf(XEON), 2);
   assert.equal(physicalCoresOf(GRAVITON), undefined);
-});
-
-test('control group limits are read in both versions', () => {
-  const root = mkdtempSync(join(tmpdir(), 'modicum-test-'));
-  try {
-    assert.equal(cpuQuota(root), undefined);
-    assert.equal(memoryLimit(root), undefined);
-    mkdirSync(join(root, 'cpu'));
-    mkdirSync(join(root, 'memory'));
-    writeFileSync(join(root, 'cpu/cpu.cfs_quota_us'), '250000\n');
-    writeFileSync(join(root, 'cpu/cpu.cfs_period_us'), '100000\n');
-    writeFileSync(join(root, 'memory/memory.limit_in_bytes'), '9223372036854771712\n');
-    assert.equal(cpuQuota(root), 2.5);
-    assert.equal(memoryLimit(root), undefined);
-    writeFileSync(join(root, 'memory/memory.limit_in_bytes'), '1048576\n');
-    assert.equal(memoryLimit(root), 1048576);
-    writeFileSync(join(root, 'cpu.max'), 'max 100000\n');
-    assert.equal(cpuQuota(root), undefined);
-    writeFileSync(join(root, 'cpu.max'), '150000 100000\n');
-    writeFileSync(join(root, 'memory.max'), 'max\n');
-    assert.equal(cpuQuota(root), 1.5);
-    assert.equal(memoryLimit(root), 1048576);
-  } finally {
-    rmSync(root, { recursive: true });
-  }
 });
 
 test('this machine is described, and its id is stable', () => {

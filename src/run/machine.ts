@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { cpus, freemem, loadavg, release, totalmem } from 'node:os';
-import { availableCores, cpuQuota } from './cores.ts';
+import { cpuQuota, memoryLimit } from './cgroup.ts';
+import { availableCores } from './cores.ts';
 import { cpuFeatures, physicalCoresOf, readCpuinfo, sysctl } from './cpu-features.ts';
 
 /** The machine that a number was measured on: the basis of `modicum doctor` and of every record. */
@@ -51,7 +52,9 @@ export function describeMachine(): Machine {
       modicum: ownVersion(),
     },
   };
-  const id = createHash('sha256').update(JSON.stringify(fixed)).digest('hex').slice(0, 8);
+  // Kernels differ by some kilobytes in what they call all memory.
+  const identity = { ...fixed, memoryBytes: Math.round(memoryBytes / 2 ** 28) };
+  const id = createHash('sha256').update(JSON.stringify(identity)).digest('hex').slice(0, 8);
   return {
     id,
     ...fixed,
@@ -69,20 +72,6 @@ function modelOf(cpuinfo: string): string {
 function physicalCores(cpuinfo: string): number | undefined {
   if (process.platform !== 'darwin') return physicalCoresOf(cpuinfo);
   return Number(/:\s*(\d+)/.exec(sysctl(['hw.physicalcpu']))?.[1]) || undefined;
-}
-
-/** Bytes that the control group allows (v2 `memory.max`, v1 `memory.limit_in_bytes`), or undefined without a limit. */
-export function memoryLimit(root = '/sys/fs/cgroup'): number | undefined {
-  for (const name of ['memory.max', 'memory/memory.limit_in_bytes']) {
-    try {
-      const limit = Number(readFileSync(`${root}/${name}`, 'utf8').trim());
-      // "max" is no number; v1 says "no limit" by a number near 2^63.
-      if (Number.isFinite(limit) && limit > 0 && limit < 2 ** 60) return limit;
-    } catch {
-      // Not this version of control groups.
-    }
-  }
-  return undefined;
 }
 
 function versionOf(name: string): string {

@@ -1,4 +1,6 @@
 import { resolve } from 'node:path';
+import { ModicumError } from '../base/index.ts';
+import { loadModel } from '../files/index.ts';
 import type { Model } from '../graph/index.ts';
 import type { OrtSession } from './ort-session.ts';
 import { Pool } from './pool.ts';
@@ -19,5 +21,12 @@ export async function openSession(
   const resolved = resolveSettings(settings);
   const known = typeof model === 'string' ? await skeletonOf(model) : model;
   const held = await holdSource(typeof model === 'string' ? resolve(model) : model);
-  return Pool.open(held, known, resolved);
+  try {
+    return await Pool.open(held, known, resolved);
+  } catch (cause) {
+    const refused = cause instanceof ModicumError && cause.code === 'RUNTIME_REFUSED';
+    // What is wrong with the file itself, our own reader says better than the runtime: it throws here.
+    if (refused && typeof model === 'string' && known !== undefined) await loadModel(model);
+    throw cause;
+  }
 }
