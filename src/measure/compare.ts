@@ -54,7 +54,7 @@ export async function comparePaired(
   options: CompareOptions,
 ): Promise<ComparedPairs> {
   if (contestants.length === 0) throw fail('USAGE_BAD_OPTION', 'there is nothing to compare');
-  const machine = options.machine ?? (await thisMachine());
+  const machine = options.machine ?? thisMachine();
   const { rounds, sliceSeconds, warmUps } = await runRounds(contestants, options);
   const { seed, level = 0.95 } = options;
   const scene = `${rounds.length} rounds of slices of ${Math.round(sliceSeconds * 1000)} ms, taking turns in random order${

@@ -6,6 +6,7 @@ export {
   sayRatio,
   verdictOf,
 } from './compare.ts';
+export { type CostOptions, carbonPerMillion, costPerMillion } from './cost.ts';
 export { earlyStoppingEstimate, earlyStoppingQueries, runsForInterval } from './early-stopping.ts';
 export {
   type CompareEvaluationsOptions,
@@ -16,10 +17,12 @@ export {
   evaluate,
 } from './evaluate.ts';
 export { canBatch, concreteShape, fixedBatch, type RandomFeedOptions, randomFeeds } from './feeds.ts';
+export { GRID, type GridIntensity, gridOf } from './grid.ts';
 export { type LatencyOptions, type LatencyResult, measureLatency } from './latency.ts';
 export type { Looper, LoopTimes } from './loop.ts';
 export { thisMachine } from './machine.ts';
 export * from './metrics/index.ts';
+export { PRICES, type Price, priceOf } from './prices.ts';
 export type { How, Interval, Measurement } from './record.ts';
 export { findRecord, type Recorder, recorder, type Settings } from './recorder.ts';
 export type { Contestant, RoundOptions } from './rounds.ts';

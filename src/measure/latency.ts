@@ -49,7 +49,7 @@ export async function measureLatency(
   const { seconds = 2, samplesPerRun = 1, seed = 1, signal } = options;
   const warm = await warmUp(session, feeds, { atMost: options.warmUpAtMost ?? 2, signal });
   const windows = await runWindows(session, feeds, { ...options, seconds, label: 'latency' });
-  const record = recorder(options.machine ?? (await thisMachine()), options.settings);
+  const record = recorder(options.machine ?? thisMachine(), options.settings);
   return describeLoop(windows, warm, { samplesPerRun, seed, record });
 }
 

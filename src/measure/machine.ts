@@ -1,7 +1,9 @@
-import { arch, cpus, platform } from 'node:os';
-import { availableCores } from '../run/index.ts';
+import { describeMachine } from '../run/index.ts';
 
-/** The id of this machine, as records carry it. */
-export async function thisMachine(): Promise<string> {
-  return `${cpus()[0]?.model.trim() ?? 'unknown'} x${availableCores()} ${platform()}-${arch()}`;
+let id: string | undefined;
+
+/** The id of this machine, as records carry it. Described once. */
+export function thisMachine(): string {
+  id ??= describeMachine().id;
+  return id;
 }
