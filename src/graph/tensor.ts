@@ -114,7 +114,8 @@ export class Tensor {
     const unit = array === Float32Array ? 4 : array === Float64Array ? 8 : width;
     if (bytes.byteOffset % unit === 0)
       return new array(bytes.buffer, bytes.byteOffset, bytes.byteLength / unit);
-    const copy = bytes.slice();
+    // Not bytes.slice(): that of a Buffer is a view.
+    const copy = new Uint8Array(bytes);
     return new array(copy.buffer, 0, copy.byteLength / unit);
   }
 
