@@ -42,7 +42,8 @@ export function decodeModel(bytes: Uint8Array, external: ExternalResolver = NO_E
   if (bytes.byteLength === 0) throw fail('MODEL_EMPTY', '0 bytes');
   let proto: ModelProto;
   try {
-    proto = fromBinary(ModelProtoSchema, bytes);
+    // A plain Uint8Array: tensors are made of subarrays, and those of a Buffer behave otherwise in places.
+    proto = fromBinary(ModelProtoSchema, new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
   } catch (cause) {
     // Every exporter writes ir_version (field 1, varint) first; a file that starts otherwise never was a model.
     const code = bytes[0] === 0x08 ? 'MODEL_TRUNCATED' : 'MODEL_NOT_ONNX';
