@@ -5,6 +5,8 @@ export * from './edit.ts';
 export * from './model.ts';
 export * from './scope.ts';
 export { type ByteSource, Tensor } from './tensor.ts';
+export { type ParseOptions, parseGraph, parseText } from './text/parse.ts';
+export { type PrintOptions, printText, printType } from './text/print.ts';
 export type { Finding, Rule } from './verify/rule.ts';
 export { assertValid, RULES, verify } from './verify/verify.ts';
 export { decodeModel } from './wire/decode.ts';

@@ -23,6 +23,11 @@ export const GRAPH_ERRORS = {
     hint: 'Save it with external data.',
     exit: 2,
   },
+  TEXT_INVALID: {
+    what: 'The text is not a model in the ONNX text syntax',
+    hint: 'Mend it at the line and column given; the syntax is that of onnx/docs/Syntax.md.',
+    exit: 2,
+  },
   EXTERNAL_MISSING: {
     what: 'External weights are missing',
     hint: 'Put the data file beside the model, as it was exported.',
