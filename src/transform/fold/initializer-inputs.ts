@@ -1,0 +1,17 @@
+import { EXACT, rewriting } from '../rewriting.ts';
+
+/**
+ * Old exporters list every weight among the inputs too. A caller could then replace it, so nothing may be folded; nobody
+ * does, and each becomes a constant. The inputs that are left are the data.
+ */
+export const removeInitializerInputs = rewriting({
+  name: 'remove-initializer-inputs',
+  summary: 'weights that also stand among the inputs become constants',
+  defaults: {},
+  error: EXACT,
+  rewrite({ graph, ...model }) {
+    const before = graph.inputs.length;
+    graph.inputs = graph.inputs.filter(({ name }) => !graph.initializers.has(name));
+    return model.irVersion >= 4 && graph.inputs.length < before;
+  },
+});

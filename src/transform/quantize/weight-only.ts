@@ -1,0 +1,223 @@
+import { fail } from '../../base/index.ts';
+import {
+  attr,
+  floatOf,
+  insertBefore,
+  intOf,
+  type Model,
+  makeNode,
+  type Node,
+  namer,
+  removeDead,
+  sortNodes,
+  type Tensor,
+} from '../../graph/index.ts';
+import type { DeclaredError, Pass, PassNote, PassResult } from '../pass.ts';
+import { BLOCK_SIZES, type BlockSize, quantizeBlocks } from './blocks.ts';
+import { addConstant } from './emit.ts';
+import { constantIn, type Scope, scopesOf } from './scopes.ts';
+import { excluder, type Selection, unknownNames } from './selection.ts';
+import { withNames } from './static.ts';
+import { quantizeOperand, quantizeWeight } from './weights.ts';
+
+export interface WeightOnlyOptions extends Selection {
+  readonly bits: 4 | 8;
+  /** Weights that share a scale, along the sum: 16, 32, 64, 128 or 256. */
+  readonly block: BlockSize;
+  /** No zero points: smaller, a little less exact. */
+  readonly symmetric: boolean;
+  /**
+   * How MatMulNBits computes: 4 quantizes activations on the fly to int8 (the fast one), 1 computes in float32,
+   * 0 leaves it to the runtime.
+   */
+  readonly accuracyLevel: 0 | 1 | 2 | 3 | 4;
+  readonly fit: 'minmax' | 'mse';
+  /** Also keeps Conv weights and Gather tables in int8: a smaller file. Computation stays in float. */
+  readonly storage: boolean;
+  /** Weights of fewer elements stay as they are: the node's own parameters would eat the gain. */
+  readonly least: number;
+}
+
+export const WEIGHT_ONLY_DEFAULTS: WeightOnlyOptions = {
+  bits: 4,
+  block: 32,
+  symmetric: true,
+  accuracyLevel: 4,
+  fit: 'mse',
+  storage: false,
+  least: 1024,
+};
+
+/** Weight-only quantization: MatMul and Gemm with constant weights become MatMulNBits, in nested graphs as well. */
+export const weightOnlyQuantization: Pass<WeightOnlyOptions> = {
+  name: 'quantize-weights',
+  summary: 'weights in 4 or 8 bits by blocks (MatMulNBits); activations stay in float; needs no data',
+  defaults: WEIGHT_ONLY_DEFAULTS,
+  error: ({ bits }): DeclaredError => ({ kind: 'lossy', why: `weights are rounded to ${bits} bits` }),
+  async apply(model: Model, options: WeightOnlyOptions): Promise<PassResult> {
+    if (!BLOCK_SIZES.includes(options.block)) {
+      throw fail('USAGE_BAD_OPTION', `no block size ${options.block}; there are ${BLOCK_SIZES.join(', ')}`);
+    }
+    const result = withNames(model);
+    const scopes = [...scopesOf(result)];
+    const nodes = scopes.flatMap(({ graph }) => graph.nodes);
+    const considered = (node: Node) =>
+      node.domain === '' && (PRODUCTS.has(node.op) || (options.storage && STORED.has(node.op)));
+    const excluded = excluder(
+      options,
+      nodes.filter((node) => node.domain === '' && HEAVY.has(node.op)),
+    );
+    const rewriter = new Rewriter(namer(result.graph), options, result.opsets.get('') ?? 1);
+    const notes: PassNote[] = [];
+    for (const scope of scopes) {
+      for (const node of [...scope.graph.nodes]) {
+        if (!considered(node)) continue;
+        const outcome = excluded(node) ?? rewriter.rewrite(scope, node);
+        if (typeof outcome === 'string') {
+          notes.push({ node: node.name, op: node.op, action: 'refused', why: outcome });
+        } else {
+          notes.push({ node: node.name, op: node.op, action: 'changed', why: outcome.done });
+        }
+      }
+    }
+    for (const unknown of unknownNames(options, nodes)) {
+      notes.push({ node: unknown, op: '', action: 'refused', why: 'excluded, but no node bears this name' });
+    }
+    if (!notes.some(({ action }) => action === 'changed')) {
+      const first = notes[0];
+      throw fail('NOTHING_TO_QUANTIZE', first ? `${first.node}: ${first.why}` : 'it has no MatMul or Gemm');
+    }
+    if (rewriter.usedMicrosoft) result.opsets.set('com.microsoft', 1);
+    for (const { graph } of scopes) sortNodes(graph);
+    removeDead(result.graph);
+    return { model: result, modified: true, notes };
+  },
+};
+
+const PRODUCTS: ReadonlySet<string> = new Set(['MatMul', 'Gemm']);
+const STORED: ReadonlySet<string> = new Set(['Conv', 'Gather']);
+const HEAVY: ReadonlySet<string> = new Set(['MatMul', 'Gemm', 'Conv']);
+
+type Outcome = string | { readonly done: string };
+
+class Rewriter {
+  usedMicrosoft = false;
+  readonly #name: (stem: string) => string;
+  readonly #options: WeightOnlyOptions;
+  readonly #opset: number;
+  /** Inputs B, scales and zero points of weights already packed, by graph and weight. */
+  readonly #packed = new Map<string, { inputs: string[]; k: number; n: number; error: number }>();
+  readonly #scopes = new Map<Scope, number>();
+
+  constructor(name: (stem: string) => string, options: WeightOnlyOptions, opset: number) {
+    this.#name = name;
+    this.#options = options;
+    this.#opset = opset;
+  }
+
+  /** Rewrites a node in place; a reason where it cannot be. */
+  rewrite(scope: Scope, node: Node): Outcome {
+    return PRODUCTS.has(node.op) ? this.#product(scope, node) : this.#store(scope, node);
+  }
+
+  #product(scope: Scope, node: Node): Outcome {
+    const gemm = node.op === 'Gemm';
+    if (gemm && intOf(node, 'transA', 0) !== 0) return 'transA cannot be written as MatMulNBits';
+    if (gemm && floatOf(node, 'alpha', 1) !== 1) return 'alpha is not 1';
+    if (gemm && node.inputs[2] && floatOf(node, 'beta', 1) !== 1) return 'beta is not 1';
+    const tensor = constantIn(scope, node.inputs[1]!);
+    const problem = this.#weightProblem(tensor);
+    if (tensor === undefined || problem !== undefined) return problem ?? 'its weight is not constant';
+    if (tensor.dims.length !== 2) return `its weight is [${tensor.dims}], not a matrix`;
+    const transposed = gemm && intOf(node, 'transB', 0) !== 0;
+    const { inputs, k, n, error } = this.#pack(scope, node.inputs[1]!, tensor, transposed);
+    const { bits, block, accuracyLevel } = this.#options;
+    const bias = gemm ? node.inputs[2] : undefined;
+    const result = node.outputs[0]!;
+    const product = bias ? this.#name(`${result}_product`) : result;
+    const made = makeNode(
+      'MatMulNBits',
+      [node.inputs[0]!, ...inputs],
+      [product],
+      {
+        K: attr.int(k),
+        N: attr.int(n),
+        bits: attr.int(bits),
+        block_size: attr.int(block),
+        accuracy_level: attr.int(accuracyLevel),
+      },
+      { name: node.name, domain: 'com.microsoft' },
+    );
+    insertBefore(scope.graph, node, made);
+    if (bias) {
+      const name = this.#name(`${node.name}:bias`);
+      insertBefore(scope.graph, node, makeNode('Add', [product, bias], [result], {}, { name }));
+    }
+    scope.graph.nodes.splice(scope.graph.nodes.indexOf(node), 1);
+    this.usedMicrosoft = true;
+    const noise = error > 0 ? `${(-10 * Math.log10(error)).toFixed(1)} dB` : 'exact';
+    return { done: `${bits}-bit weights in blocks of ${block} (weights ${noise})` };
+  }
+
+  #weightProblem(tensor: Tensor | undefined): string | undefined {
+    if (tensor === undefined) return 'its weight is not constant';
+    if (tensor.dtype !== 'float32') return `its weight is ${tensor.dtype}, not float32`;
+    const { least } = this.#options;
+    return tensor.size < least ? `its weight has ${tensor.size} elements, fewer than ${least}` : undefined;
+  }
+
+  #pack(scope: Scope, value: string, tensor: Tensor, transposed: boolean) {
+    const at = this.#scopes.get(scope) ?? this.#scopes.size;
+    this.#scopes.set(scope, at);
+    const key = `${at}:${transposed}:${value}`;
+    let found = this.#packed.get(key);
+    if (found === undefined) {
+      const made = quantizeBlocks(tensor, transposed, this.#options);
+      const inputs = [this.#name(`${value}_q${this.#options.bits}`), this.#name(`${value}_scales`)];
+      scope.graph.initializers.set(inputs[0]!, made.packed);
+      scope.graph.initializers.set(inputs[1]!, made.scales);
+      if (made.zeroPoints !== undefined) {
+        inputs.push(this.#name(`${value}_zero_points`));
+        scope.graph.initializers.set(inputs[2]!, made.zeroPoints);
+      }
+      found = { inputs, k: made.k, n: made.n, error: made.relativeError };
+      this.#packed.set(key, found);
+    }
+    return found;
+  }
+
+  /** Conv: DQ(int8) before it. Gather: the table in int8, and a DQ of what was gathered, not of the table. */
+  #store(scope: Scope, node: Node): Outcome {
+    const slot = node.op === 'Conv' ? 1 : 0;
+    const tensor = constantIn(scope, node.inputs[slot]!);
+    const problem = this.#weightProblem(tensor);
+    if (tensor === undefined || problem !== undefined) return problem ?? 'its weight is not constant';
+    if (this.#opset < 13)
+      return `per-channel DequantizeLinear came with opset 13, the model has ${this.#opset}`;
+    const fit = this.#options.fit;
+    if (node.op === 'Conv') {
+      const constant = quantizeWeight(tensor, { axis: 0, fit });
+      node.inputs[1] = addConstant(scope.graph, this.#name, node.inputs[1]!, constant);
+      return { done: 'stored in int8, computed in float' };
+    }
+    const { values, scale, zeroPoint } = quantizeOperand(tensor, 'int8');
+    const names = [values, scale, zeroPoint].map((made, i) => {
+      const name = this.#name(`${node.inputs[0]}_${['q', 'scale', 'zero_point'][i]}`);
+      scope.graph.initializers.set(name, made);
+      return name;
+    }) as [string, string, string];
+    const result = node.outputs[0]!;
+    const gathered = this.#name(`${result}_q`);
+    node.inputs[0] = names[0];
+    node.outputs[0] = gathered;
+    const dq = makeNode(
+      'DequantizeLinear',
+      [gathered, names[1], names[2]],
+      [result],
+      {},
+      { name: this.#name(`${result}:DQ`) },
+    );
+    scope.graph.nodes.push(dq);
+    return { done: 'table stored in int8' };
+  }
+}
