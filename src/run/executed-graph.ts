@@ -3,6 +3,7 @@ import { loadModel, weightBytes } from '../files/index.ts';
 import { type Attribute, cloneModel, type Graph, type Model, Tensor } from '../graph/index.ts';
 import { Pool } from './pool.ts';
 import { resolveSettings, type SessionSettings } from './settings.ts';
+import { skeletonOf } from './skeleton.ts';
 import { holdSource } from './source.ts';
 import { temporaryFolder } from './temporary.ts';
 
@@ -18,6 +19,7 @@ export async function executedGraph(
   model: Model | string,
   settings: Partial<SessionSettings> = {},
 ): Promise<Model> {
+  if (typeof model === 'string') await skeletonOf(model);
   const large = typeof model === 'string' || weightBytes(model.graph) > MOST_INSIDE;
   const resolved = resolveSettings({ ...settings, instances: 1 });
   const outside = {

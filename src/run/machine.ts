@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { cpus, freemem, loadavg, release, totalmem } from 'node:os';
+import { VERSION } from '../base/index.ts';
 import { cpuQuota, memoryLimit } from './cgroup.ts';
 import { availableCores } from './cores.ts';
 import { cpuFeatures, physicalCoresOf, readCpuinfo, sysctl } from './cpu-features.ts';
@@ -49,7 +49,7 @@ export function describeMachine(): Machine {
     versions: {
       node: process.versions.node,
       onnxruntime: versionOf('onnxruntime-node/package.json'),
-      modicum: ownVersion(),
+      modicum: VERSION,
     },
   };
   // Kernels differ by some kilobytes in what they call all memory.
@@ -77,22 +77,4 @@ function physicalCores(cpuinfo: string): number | undefined {
 function versionOf(name: string): string {
   const found: unknown = createRequire(import.meta.url)(name);
   return (found as { version?: string }).version ?? 'unknown';
-}
-
-/** The version in the package.json nearest above this file. */
-function ownVersion(): string {
-  for (let folder = new URL('.', import.meta.url); ; ) {
-    try {
-      const found = JSON.parse(readFileSync(new URL('package.json', folder), 'utf8')) as {
-        name?: string;
-        version?: string;
-      };
-      if (found.name === 'modicum') return found.version ?? 'unknown';
-    } catch {
-      // No package.json here.
-    }
-    const above = new URL('..', folder);
-    if (above.href === folder.href) return 'unknown';
-    folder = above;
-  }
 }

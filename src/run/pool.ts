@@ -1,8 +1,9 @@
 import { fail, ModicumError } from '../base/index.ts';
 import type { Model } from '../graph/index.ts';
+import { Call } from './call.ts';
 import { checkFeeds, checkOutputs, packFeeds, unpackFetches } from './feeds.ts';
 import { runLoop } from './loop.ts';
-import type { OpenExtras, OpenReply, Request } from './messages.ts';
+import type { OpenExtras, OpenReply } from './messages.ts';
 import { failure, refusal } from './ort-errors.ts';
 import type { LoopLimits, LoopResult, OrtSession } from './ort-session.ts';
 import { portsOf } from './ports.ts';
@@ -22,13 +23,6 @@ interface Slot {
   inFlight: number;
   crashes: number;
   cause: unknown;
-}
-
-interface Call {
-  readonly request: Extract<Request, { kind: 'run' }>;
-  readonly transfer: ArrayBuffer[];
-  readonly resolve: (fetches: Fetches) => void;
-  readonly reject: (cause: unknown) => void;
 }
 
 /** The instances of one model, each in a worker thread, and the calls that wait for them. */
@@ -95,13 +89,13 @@ export class Pool implements OrtSession {
     checkFeeds(this.inputs, feeds);
     const outputs = checkOutputs(this.outputs, options.outputs);
     const { packed, transfer } = packFeeds(feeds, options.transfer === true);
-    const { signal } = options;
-    return new Promise<Fetches>((resolve, reject) => {
-      const call: Call = { request: { kind: 'run', feeds: packed, outputs }, transfer, resolve, reject };
-      if (signal !== undefined) this.#watch(call, signal);
-      this.#queue.push(call);
-      this.#pump();
+    const call = new Call({ kind: 'run', feeds: packed, outputs }, transfer, options.signal, (aborted) => {
+      const place = this.#queue.indexOf(aborted);
+      if (place >= 0) this.#queue.splice(place, 1);
     });
+    this.#queue.push(call);
+    this.#pump();
+    return call.answer;
   }
 
   loop(feeds: readonly Feeds[], limits: LoopLimits = {}): Promise<LoopResult> {
@@ -127,27 +121,6 @@ export class Pool implements OrtSession {
 
   #mustBeOpen(): void {
     if (this.#disposed !== undefined) throw fail('SESSION_CLOSED', 'it was disposed of before this call');
-  }
-
-  #watch(call: Call, signal: AbortSignal): void {
-    const drop = () => {
-      const place = this.#queue.indexOf(call);
-      if (place >= 0) this.#queue.splice(place, 1);
-      call.reject(signal.reason);
-    };
-    signal.addEventListener('abort', drop, { once: true });
-    const { resolve, reject } = call;
-    const off = () => signal.removeEventListener('abort', drop);
-    Object.assign(call, {
-      resolve: (fetches: Fetches) => {
-        off();
-        resolve(fetches);
-      },
-      reject: (cause: unknown) => {
-        off();
-        reject(cause);
-      },
-    });
   }
 
   /** Sends queued calls to the least busy instances. */
@@ -204,6 +177,7 @@ export class Pool implements OrtSession {
     try {
       await this.#quiet();
       this.#mustBeOpen();
+      limits.signal?.throwIfAborted();
       const slots = this.#slots.filter((slot) => slot.state === 'ready');
       if (slots.length === 0) throw givenUp(this.#slots[0]?.cause);
       const running = runLoop(

@@ -57,6 +57,11 @@ export function resolveSettings(given: Partial<SessionSettings> = {}): SessionSe
       `no optimization level "${settings.level}"; there are ${LEVELS.join(', ')}`,
     );
   }
+  for (const [key, value] of Object.entries(settings.config)) {
+    if (typeof value !== 'string') {
+      throw fail('USAGE_BAD_OPTION', `session config ${key} must be a string, not ${JSON.stringify(value)}`);
+    }
+  }
   return settings;
 }
 

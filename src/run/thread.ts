@@ -91,13 +91,17 @@ export class Thread {
 }
 
 /** Idle threads with the runtime loaded, so that opening many small sessions in a row costs no thread each. */
-const idle: Thread[] = [];
+const idle = new Map<Thread, NodeJS.Timeout>();
 const MOST_IDLE = 8;
 const IDLE_MILLISECONDS = 30_000;
 
-/** A thread without a model: an idle one, else a new one. */
+/** A thread without a model: an idle one (the last used, still warm), else a new one. */
 export function takeThread(): Thread {
-  for (let thread = idle.pop(); thread !== undefined; thread = idle.pop()) if (!thread.dead) return thread;
+  for (const [thread, timer] of [...idle].reverse()) {
+    clearTimeout(timer);
+    idle.delete(thread);
+    if (!thread.dead) return thread;
+  }
   return new Thread();
 }
 
@@ -105,15 +109,13 @@ export function takeThread(): Thread {
 export function giveThread(thread: Thread): void {
   thread.onCrash = undefined;
   if (thread.dead) return;
-  if (idle.length >= MOST_IDLE) {
+  if (idle.size >= MOST_IDLE) {
     void thread.stop();
     return;
   }
-  idle.push(thread);
-  setTimeout(() => {
-    const place = idle.indexOf(thread);
-    if (place < 0) return;
-    idle.splice(place, 1);
+  const end = () => {
+    idle.delete(thread);
     void thread.stop();
-  }, IDLE_MILLISECONDS).unref();
+  };
+  idle.set(thread, setTimeout(end, IDLE_MILLISECONDS).unref());
 }
