@@ -156,9 +156,9 @@ class Parser {
     const at = reader.position;
     const info = parseValueInfo(reader);
     if (!reader.takes('=')) return info;
-    if (graph.initializers.has(info.name)) throw reader.error(`"${info.name}" has data already`, at);
     if (info.type.kind === 'sparse')
       graph.sparseInitializers.push(parseSparse(reader, info.type, info.name, this.#external));
+    else if (graph.initializers.has(info.name)) throw reader.error(`"${info.name}" has data already`, at);
     else graph.initializers.set(info.name, parseData(reader, info.type, this.#external));
     return info;
   }
