@@ -1,4 +1,4 @@
-import { fail, messageOf, ModicumError } from '../base/index.ts';
+import { fail, ModicumError, messageOf } from '../base/index.ts';
 import { assertValid, type Model } from '../graph/index.ts';
 import type { DeclaredError, Pass, PassContext, PassNote } from './pass.ts';
 
@@ -64,7 +64,12 @@ export async function runPasses(
         const before = done.length > 0 ? `after ${done.join(', ')}` : 'as the first';
         const hint = cause instanceof ModicumError ? cause.hint : undefined;
         const why = `${pass.name} (${before}): ${messageOf(cause)}`;
-        throw fail('PASS_FAILED', why, { pass: pass.name, done: [...done], ...(hint ? { hint } : {}) }, cause);
+        throw fail(
+          'PASS_FAILED',
+          why,
+          { pass: pass.name, done: [...done], ...(hint ? { hint } : {}) },
+          cause,
+        );
       }
       done.push(pass.name);
       stage.advance(1, pass.name);

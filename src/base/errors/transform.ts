@@ -13,5 +13,10 @@ export const TRANSFORM_ERRORS = {
     hint: 'Run the upgrade-opset pass before it.',
     exit: 2,
   },
+  OPSET_NOT_CONVERTED: {
+    what: 'The model cannot be said in the opset that is needed',
+    hint: 'Export it for a newer opset.',
+    exit: 2,
+  },
   CALIBRATION_NEEDED: { what: 'Static quantization needs data', hint: 'Give --data.', exit: 2 },
 } as const satisfies Record<string, ErrorRow>;

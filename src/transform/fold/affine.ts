@@ -76,7 +76,8 @@ function matMulAdd(graph: Graph, index: GraphIndex, add: Node): Linear | string 
     if (inner === undefined || typeof inner === 'string') return inner;
     const tensor = constantOf(graph, add.inputs[1 - at]!, index);
     const bias = tensor && tensor.dims.length <= 1 ? spread(tensor, inner.channels, 0) : undefined;
-    if (tensor?.dtype !== 'float32' || bias === undefined) return 'what is added to MatMul is not one per column';
+    if (tensor?.dtype !== 'float32' || bias === undefined)
+      return 'what is added to MatMul is not one per column';
     if (soleConsumer(index, add.outputs[0]!) === undefined) return 'the output of Add is read elsewhere too';
     return { ...inner, bias, add: { node: add, at: 1 - at } };
   }
@@ -87,7 +88,11 @@ function matMulAdd(graph: Graph, index: GraphIndex, add: Node): Linear | string 
  * A constant that broadcasts over an output as one number per channel, given channel by channel. `fromEnd` says where the
  * channels are; undefined: the tensor is the vector itself. Undefined where it varies along any other axis.
  */
-export function spread(tensor: Tensor, channels: number, fromEnd: number | undefined): Float64Array | undefined {
+export function spread(
+  tensor: Tensor,
+  channels: number,
+  fromEnd: number | undefined,
+): Float64Array | undefined {
   const values = float32Of(tensor);
   if (values === undefined) return undefined;
   if (values.length === 1) return new Float64Array(channels).fill(values[0]!);
@@ -97,13 +102,21 @@ export function spread(tensor: Tensor, channels: number, fromEnd: number | undef
 }
 
 /** Puts the affine map into the weights and the bias of the operator. A MatMul without Add must have shift 0. */
-export function absorb(graph: Graph, linear: Linear, { scale, shift }: Affine, fresh: (stem: string) => string): void {
+export function absorb(
+  graph: Graph,
+  linear: Linear,
+  { scale, shift }: Affine,
+  fresh: (stem: string) => string,
+): void {
   const { node, weight, channels } = linear;
   if (scale.some((factor) => factor !== 1)) {
     setWeight(graph, node, scaled(node, weight, scale), fresh);
   }
   const beta = node.op === 'Gemm' ? floatOf(node, 'beta', 1) : 1;
-  const bias = Float32Array.from({ length: channels }, (_, c) => (linear.bias?.[c] ?? 0) * beta * scale[c]! + shift[c]!);
+  const bias = Float32Array.from(
+    { length: channels },
+    (_, c) => (linear.bias?.[c] ?? 0) * beta * scale[c]! + shift[c]!,
+  );
   if (linear.bias === undefined && bias.every((value) => value === 0)) return;
   const place = linear.add ?? { node, at: 2 };
   const name = fresh(`${place.node.inputs[place.at] || `${node.inputs[1]}_bias`}_folded`);
@@ -128,11 +141,7 @@ function scaled(node: Node, weight: Tensor, scale: Float64Array): Tensor {
   const byFirst = node.op === 'Conv' || (node.op === 'Gemm' && intOf(node, 'transB', 0) === 1);
   for (let i = 0, at = 0; i < first; i++) {
     for (let j = 0; j < second; j++) {
-      const channel = byFirst
-        ? i
-        : node.op === 'ConvTranspose'
-          ? Math.floor(i / perGroup) * second + j
-          : j;
+      const channel = byFirst ? i : node.op === 'ConvTranspose' ? Math.floor(i / perGroup) * second + j : j;
       for (let k = 0; k < inner; k++, at++) result[at] = values[at]! * scale[channel]!;
     }
   }

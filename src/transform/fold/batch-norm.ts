@@ -73,7 +73,13 @@ function foldOne(
     graph.initializers.set(name, Tensor.float32([linear.channels], Float32Array.from(affine.shift)));
     absorb(graph, linear, { scale: affine.scale, shift: new Float64Array(linear.channels) }, fresh);
     const place = graph.nodes.indexOf(node);
-    graph.nodes[place] = makeNode('Add', [node.inputs[0]!, name], [node.outputs[0]!], {}, { name: node.name });
+    graph.nodes[place] = makeNode(
+      'Add',
+      [node.inputs[0]!, name],
+      [node.outputs[0]!],
+      {},
+      { name: node.name },
+    );
     return undefined;
   }
   absorb(graph, linear, affine, fresh);
@@ -87,9 +93,13 @@ export function affineOf(model: Model, graph: Graph, index: GraphIndex, node: No
   const training = opset < 7 ? intOf(node, 'is_test', 0) === 0 : intOf(node, 'training_mode', 0) === 1;
   if (training) return 'it is in training mode';
   if (intOf(node, 'spatial', 1) !== 1) return 'it is not per channel (spatial=0)';
-  const used = node.outputs.slice(1).some((name) => name !== '' && (index.consumers.has(name) || index.outputs.has(name)));
+  const used = node.outputs
+    .slice(1)
+    .some((name) => name !== '' && (index.consumers.has(name) || index.outputs.has(name)));
   if (used) return 'its statistics are read';
-  const [scale, bias, mean, variance] = node.inputs.slice(1).map((name) => float32Of(constantOf(graph, name, index)));
+  const [scale, bias, mean, variance] = node.inputs
+    .slice(1)
+    .map((name) => float32Of(constantOf(graph, name, index)));
   if (!scale || !bias || !mean || !variance) return 'its parameters are no float32 constants';
   const epsilon = floatOf(node, 'epsilon', 1e-5);
   const a = Float64Array.from(scale, (value, c) => value / Math.sqrt(variance[c]! + epsilon));

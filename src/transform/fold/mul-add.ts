@@ -58,7 +58,8 @@ function foldOne(graph: Graph, node: Node, fresh: (stem: string) => string): str
     const values = spread(constant, linear.channels, linear.fromEnd);
     if (values === undefined) return 'the constant is not one number per channel';
     const affine = affineOf(node.op, at, values);
-    if (!affine.scale.every(Number.isFinite) || !affine.shift.every(Number.isFinite)) return 'the constant is not finite';
+    if (!affine.scale.every(Number.isFinite) || !affine.shift.every(Number.isFinite))
+      return 'the constant is not finite';
     absorb(graph, linear, affine, fresh);
     bypass(graph, node, source);
     return '';
@@ -78,6 +79,8 @@ function affineOf(op: string, at: number, values: Float64Array): Affine {
       return { scale: ones(), shift: values };
     default:
       // x - c, or c - x.
-      return at === 0 ? { scale: ones(), shift: values.map((value) => -value) } : { scale: ones().fill(-1), shift: values };
+      return at === 0
+        ? { scale: ones(), shift: values.map((value) => -value) }
+        : { scale: ones().fill(-1), shift: values };
   }
 }

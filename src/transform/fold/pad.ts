@@ -48,7 +48,8 @@ function fold(graph: Graph, index: GraphIndex, pad: Node, conv: Node): string | 
   if (pads === undefined) return 'its pads are not known';
   if (!padsWithZero(graph, index, pad)) return 'it does not pad with zero';
   const rank = pads.length / 2;
-  if (pads.some((size, i) => size < 0 || (i % rank < 2 && size !== 0))) return 'it crops, or pads samples or channels';
+  if (pads.some((size, i) => size < 0 || (i % rank < 2 && size !== 0)))
+    return 'it crops, or pads samples or channels';
   const automatic = stringOf(conv, 'auto_pad', 'NOTSET');
   if (automatic !== 'NOTSET' && automatic !== 'VALID') return `the Conv pads by itself (${automatic})`;
   const own = automatic === 'VALID' ? undefined : intsOf(conv, 'pads');
