@@ -1,5 +1,6 @@
 export * from './attributes.ts';
 export { constantOf, isConstant, valueOfConstant } from './constant.ts';
+export { type Cost, type CostOptions, costOf, type ModelCost, type NodeCost } from './cost.ts';
 export * from './dtype.ts';
 export * from './edit.ts';
 export { type Inference, type InferOptions, inferShapes, type Missing } from './infer.ts';
