@@ -99,6 +99,12 @@ export function classCode(classes: readonly string[]): LabelCode {
   };
 }
 
+/** Labels with the names of their classes as they were told, in the order of the class numbers. */
+export function withClasses(code: LabelCode, classes: readonly string[] | undefined): LabelCode {
+  if (classes === undefined || code.dtype === 'float32') return code;
+  return code.classes ? classCode(classes) : { ...code, classes };
+}
+
 function numberOf(value: unknown): number | undefined {
   if (typeof value === 'bigint') return Number(value);
   if (typeof value === 'boolean') return Number(value);

@@ -2,7 +2,7 @@ import { fail } from '../../base/index.ts';
 import { Tensor } from '../../graph/index.ts';
 import { cast } from '../cast.ts';
 import type { Dataset } from '../dataset.ts';
-import { LabelScan, labelDType } from '../labels.ts';
+import { LabelScan, labelDType, withClasses } from '../labels.ts';
 import { datasetOf, type Sample, type Wanted } from '../source.ts';
 import type { Column } from './column.ts';
 
@@ -82,7 +82,7 @@ function labelsOf(
   classes: readonly string[] | undefined,
   name: string,
 ): Labels {
-  if (!('rows' in labels)) return textLabels(labels, name);
+  if (!('rows' in labels)) return textLabels(labels, classes, name);
   const { dtype, dims, size } = labels;
   const to = labelDType(dtype, name);
   const shape = { dtype: to, dims, classes };
@@ -98,10 +98,10 @@ function labelsOf(
   };
 }
 
-function textLabels(texts: readonly string[], name: string): Labels {
+function textLabels(texts: readonly string[], classes: readonly string[] | undefined, name: string): Labels {
   const scan = new LabelScan();
   for (const [index, text] of texts.entries()) scan.see(text, `sample ${index} of ${name}`);
-  const code = scan.finish();
+  const code = withClasses(scan.finish(), classes);
   return {
     shape: { dtype: code.dtype, dims: [], classes: code.classes },
     size: texts.length,
