@@ -28,9 +28,11 @@ export interface Comparison {
   readonly latencyRatio: Measurement;
   /** Above 1: more samples per second than the first. */
   readonly throughputRatio: Measurement;
+  /** Above 1: more samples per second at the median run than the first. Steadier than throughput on a shared machine. */
+  readonly speedRatio: Measurement;
   /** Below 1: less CPU time per sample than the first. */
   readonly cpuRatio: Measurement;
-  /** Of the throughput ratio: 'faster' and 'slower' only where its whole interval says so. */
+  /** By the whole intervals: see `verdictOf`. */
   readonly verdict: 'faster' | 'slower' | 'unclear';
 }
 
@@ -100,6 +102,11 @@ export async function comparePaired(
       'Samples per second',
       (slice, samples) => slice.runsPerSecond * samples,
     );
+    const speedRatio = ratio(
+      'speed.ratio',
+      'Samples per second at the median run',
+      (slice, samples) => slice.steadyPerSecond * samples,
+    );
     return {
       name,
       latency: figure('latency.p50', 'ms', 'Median over rounds of the median run', (slice) => slice.median),
@@ -117,8 +124,9 @@ export async function comparePaired(
       ),
       latencyRatio: ratio('latency.ratio', 'Median run', (slice) => slice.median),
       throughputRatio,
+      speedRatio,
       cpuRatio: ratio('cpu.ratio', 'CPU time per sample', (slice, samples) => slice.cpuPerRun / samples),
-      verdict: verdictOf(throughputRatio.interval),
+      verdict: verdictOf(speedRatio.interval, throughputRatio.interval),
     };
   });
   return {
@@ -129,20 +137,27 @@ export async function comparePaired(
       one.latency,
       one.throughput,
       one.cpu,
-      ...(i === 0 ? [] : [one.latencyRatio, one.throughputRatio, one.cpuRatio]),
+      ...(i === 0 ? [] : [one.latencyRatio, one.throughputRatio, one.speedRatio, one.cpuRatio]),
     ]),
   };
 }
 
-/** Which way a ratio of speeds lies; 'unclear' where its interval holds 1 or there is none. */
-export function verdictOf(interval: Interval | undefined): Comparison['verdict'] {
-  if (interval === undefined) return 'unclear';
-  return interval.low > 1 ? 'faster' : interval.high < 1 ? 'slower' : 'unclear';
+/**
+ * 'slower': the whole interval of the speed at the median run or of the throughput lies below 1. 'faster': that of the
+ * speed lies above 1 and that of the throughput not below. Else 'unclear', also without an interval.
+ */
+export function verdictOf(
+  speed: Interval | undefined,
+  throughput: Interval | undefined,
+): Comparison['verdict'] {
+  if (speed === undefined || throughput === undefined) return 'unclear';
+  if (speed.high < 1 || throughput.high < 1) return 'slower';
+  return speed.low > 1 ? 'faster' : 'unclear';
 }
 
 /** A sentence for people: "int8 runs 2.9 times as many samples per second as fp32 (2.8 to 3.0)". */
 export function sayRatio(comparison: Comparison, against: string): string {
-  const { value, interval } = comparison.throughputRatio;
+  const { value, interval } = comparison.speedRatio;
   const bounds = interval
     ? ` (${percent(interval.level)}: ${show(interval.low)} to ${show(interval.high)})`
     : '';
@@ -161,11 +176,19 @@ function medianOver(
 ): { value: number; interval: Interval | undefined } {
   const value = medianOf(values);
   if (values.length >= 6) {
-    const interval = bootstrapInterval(
-      values.length,
-      (chosen) => medianOf(Float64Array.from(chosen, (i) => values[i]!)),
-      { seed, level },
-    );
+    if (values.every((one) => one === value)) {
+      return { value, interval: { low: value, high: value, level, method: 'all rounds alike' } };
+    }
+    const buffer = new Float64Array(values.length);
+    const median = (chosen: Uint32Array) => {
+      // The jackknife draws one fewer.
+      const drawn = buffer.subarray(0, chosen.length);
+      for (let i = 0; i < chosen.length; i++) drawn[i] = values[chosen[i]!]!;
+      drawn.sort();
+      const middle = drawn.length >> 1;
+      return drawn.length % 2 === 1 ? drawn[middle]! : (drawn[middle - 1]! + drawn[middle]!) / 2;
+    };
+    const interval = bootstrapInterval(values.length, median, { seed, level });
     return { value, interval };
   }
   if (values.length < 2) return { value, interval: undefined };

@@ -7,7 +7,9 @@ export {
   verdictOf,
 } from './compare.ts';
 export { type CostOptions, carbonPerMillion, costPerMillion } from './cost.ts';
+export { CPU_POWER, wattsPerCore } from './cpu-power.ts';
 export { earlyStoppingEstimate, earlyStoppingQueries, runsForInterval } from './early-stopping.ts';
+export { type EnergyOptions, measureEnergy } from './energy.ts';
 export {
   type CompareEvaluationsOptions,
   compareEvaluations,
@@ -21,10 +23,13 @@ export { GRID, type GridIntensity, gridOf } from './grid.ts';
 export { type LatencyOptions, type LatencyResult, measureLatency } from './latency.ts';
 export type { Looper, LoopTimes } from './loop.ts';
 export { thisMachine } from './machine.ts';
+export { type MemoryOptions, measureMemory } from './memory.ts';
 export * from './metrics/index.ts';
+export { findPowercap, type Powercap, PowercapMeter } from './powercap.ts';
 export { PRICES, type Price, priceOf } from './prices.ts';
 export type { How, Interval, Measurement } from './record.ts';
 export { findRecord, type Recorder, recorder, type Settings } from './recorder.ts';
 export type { Contestant, RoundOptions } from './rounds.ts';
 export * from './statistics/index.ts';
+export { type CurveOptions, type CurvePoint, throughputCurve } from './throughput.ts';
 export { type Noise, noiseOf, type WarmUp, warmUp } from './windows.ts';

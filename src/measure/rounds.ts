@@ -20,6 +20,11 @@ export interface Slice {
   readonly median: number;
   /** Runs that count by the seconds they took, concurrent instances together. */
   readonly runsPerSecond: number;
+  /**
+   * Runs per second if every run took the median: a run during which the scheduler gave the core to someone else weighs
+   * as much as any other, which on a shared machine is what tells contestants apart.
+   */
+  readonly steadyPerSecond: number;
   /** CPU seconds by run, over the whole slice. */
   readonly cpuPerRun: number;
 }
@@ -52,9 +57,11 @@ export function sliceOf(times: LoopTimes): Slice {
     spent += latencies[skip]!;
   }
   const counted = latencies.subarray(skip);
+  const median = medianOf(counted);
   return {
     latencies: counted,
-    median: medianOf(counted),
+    median,
+    steadyPerSecond: (parallel * 1000) / median,
     runsPerSecond: (parallel * counted.length * 1000) / sumOf(counted),
     cpuPerRun: cpuSeconds / runs,
   };
