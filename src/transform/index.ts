@@ -1,2 +1,17 @@
+export { type FreeBatchOptions, freeBatch } from './batch/free-batch.ts';
+export { foldBatchNorm } from './fold/batch-norm.ts';
+export { type CleanOptions, cleanSteps } from './fold/clean.ts';
+export { commonSubexpressions } from './fold/common-subexpressions.ts';
+export { type FoldConstantsOptions, foldConstants } from './fold/constants.ts';
+export { constantsToInitializers } from './fold/constants-to-initializers.ts';
+export { removeInitializerInputs } from './fold/initializer-inputs.ts';
+export { mergeShapeOps } from './fold/merge-shape-ops.ts';
+export { foldMulAdd } from './fold/mul-add.ts';
+export { foldPad } from './fold/pad.ts';
+export { removeDeadCode } from './fold/remove-dead.ts';
+export { removeIdentity } from './fold/remove-identity.ts';
 export type { DeclaredError, Pass, PassContext, PassNote, PassResult } from './pass.ts';
+export { EXACT_PASSES, type ExactPassName } from './passes.ts';
 export * from './quantize/index.ts';
+export { type PassesResult, runPasses, type Step, type StepNote, step } from './run-passes.ts';
+export { NEWEST_OPSET, type UpgradeOptions, upgradeOpset } from './upgrade/upgrade-opset.ts';

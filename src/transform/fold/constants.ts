@@ -44,11 +44,7 @@ export const foldConstants = rewriting<FoldConstantsOptions>({
   name: 'fold-constants',
   summary: 'what follows from constants alone is computed ahead, shapes that are known included',
   defaults: { mostBytes: 65536 },
-  error: {
-    ...REASSOCIATED,
-    kind: 'bounded',
-    why: 'constants are computed without the fusions of the runtime',
-  },
+  error: REASSOCIATED,
   async rewrite(model, notes, options, context) {
     let modified = false;
     // Computed constants make more shapes known: at most as often as shapes depend on shapes.

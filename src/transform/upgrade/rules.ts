@@ -5,7 +5,6 @@ import {
   floatOf,
   floatsOf,
   intOf,
-  intsOf,
   makeNode,
   type Node,
   stringOf,
@@ -31,13 +30,13 @@ export const refuseIf =
     return [node];
   };
 
-/** Moves an attribute of integers to an input. */
+/** Moves an attribute of integers to an input; 'to the end' (2^63 - 1) is no safe number and stays a bigint. */
 function toInput(node: Node, at: Upgrade, attribute: string, place: number): boolean {
-  const values = intsOf(node, attribute);
-  if (values === undefined) return false;
+  const given = node.attributes.get(attribute);
+  if (given?.type !== 'ints') return false;
   node.attributes.delete(attribute);
   while (node.inputs.length < place) node.inputs.push('');
-  node.inputs[place] = at.ints(stemOf(node, attribute), values);
+  node.inputs[place] = at.ints(stemOf(node, attribute), given.value);
   return true;
 }
 

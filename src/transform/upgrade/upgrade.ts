@@ -10,7 +10,7 @@ export interface Upgrade {
   readonly types: Types;
   readonly fresh: (stem: string) => string;
   /** A new initializer of integers, [n]; its name. */
-  ints(stem: string, values: readonly number[]): string;
+  ints(stem: string, values: readonly (number | bigint)[]): string;
   /** A new initializer; its name. */
   weight(stem: string, value: Tensor): string;
   constant(name: string): Tensor | undefined;
@@ -27,7 +27,7 @@ export function upgradeAt(
     graph.initializers.set(name, value);
     return name;
   };
-  const ints = (stem: string, values: readonly number[]) =>
+  const ints = (stem: string, values: readonly (number | bigint)[]) =>
     weight(stem, Tensor.int64([values.length], values));
   return { graph, types, fresh, ints, weight, constant };
 }
