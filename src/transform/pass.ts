@@ -1,6 +1,7 @@
 import type { Progress } from '../base/index.ts';
 import type { Dataset } from '../data/index.ts';
 import type { Model } from '../graph/index.ts';
+import type { FusionReport } from './quantize/fusion-report.ts';
 
 /** How far the outputs of a pass may lie from those of its input. The contract test holds every pass to it. */
 export type DeclaredError =
@@ -32,6 +33,8 @@ export interface PassResult {
   /** False: the result equals the input. */
   readonly modified: boolean;
   readonly notes: readonly PassNote[];
+  /** Of a quantizing pass: what the runtime makes of its nodes. */
+  readonly fusion?: FusionReport;
 }
 
 /** Model in, Model out. The input is left alone. */

@@ -8,7 +8,7 @@ export type BlockSize = (typeof BLOCK_SIZES)[number];
 
 export interface BlockOptions {
   readonly bits: 4 | 8;
-  readonly block: BlockSize;
+  readonly blockSize: BlockSize;
   readonly symmetric: boolean;
   /** Search each block's scale for the least squared error instead of covering its largest weight. */
   readonly fit: 'minmax' | 'mse';
@@ -35,7 +35,7 @@ export interface BlockedWeight {
 export function quantizeBlocks(weight: Tensor, transposed: boolean, options: BlockOptions): BlockedWeight {
   const [first, second] = weight.dims as [number, number];
   const [k, n] = transposed ? [second, first] : [first, second];
-  const { bits, block } = options;
+  const { bits, blockSize: block } = options;
   const values = weight.as('float32');
   const blocks = Math.ceil(k / block);
   const bytesOfBlock = (block * bits) / 8;

@@ -1,4 +1,3 @@
-import { fail } from '../../base/index.ts';
 import {
   attr,
   DTYPES,
@@ -15,9 +14,10 @@ import {
   Tensor,
 } from '../../graph/index.ts';
 import type { DeclaredError, Pass, PassNote, PassResult } from '../pass.ts';
+import { requireChange, unknownNotes, untilFused } from './checked.ts';
 import { dynamicLstm } from './dynamic-lstm.ts';
 import { constantIn, type Scope, scopesOf } from './scopes.ts';
-import { excluder, type Selection, unknownNames } from './selection.ts';
+import { excluder, type Selection } from './selection.ts';
 import { requireOpset, withNames } from './static.ts';
 import { type QuantizedConstant, quantizeWeight } from './weights.ts';
 
@@ -27,9 +27,16 @@ export interface DynamicOptions extends Selection {
   /** 7-bit weights, for x64 without VNNI. */
   readonly reduceRange: boolean;
   readonly weightFit: 'minmax' | 'mse';
+  /** Reads what the runtime executes, and takes back to float what does not fuse. */
+  readonly check: boolean;
 }
 
-export const DYNAMIC_DEFAULTS: DynamicOptions = { perChannel: true, reduceRange: false, weightFit: 'minmax' };
+export const DYNAMIC_DEFAULTS: DynamicOptions = {
+  perChannel: true,
+  reduceRange: false,
+  weightFit: 'minmax',
+  check: true,
+};
 
 /** DynamicQuantizeLinear came with opset 11. */
 const LEAST_OPSET = 11;
@@ -44,50 +51,42 @@ export const dynamicQuantization: Pass<DynamicOptions> = {
   defaults: DYNAMIC_DEFAULTS,
   error: (): DeclaredError => ({ kind: 'lossy', why: 'weights and activations are rounded to 8 bits' }),
   async apply(model: Model, options: DynamicOptions): Promise<PassResult> {
-    const result = withNames(model);
-    requireOpset(result, LEAST_OPSET);
-    const scopes = [...scopesOf(result)];
-    const nodes = scopes.flatMap(({ graph }) => graph.nodes);
-    const excluded = excluder(
-      options,
-      nodes.filter((node) => HEAVY.has(node.op)),
+    if (!options.check) return { ...rewriteDynamic(model, options), modified: true };
+    return untilFused((more) =>
+      rewriteDynamic(model, { ...options, exclude: [...(options.exclude ?? []), ...more] }),
     );
-    const notes: PassNote[] = [];
-    const name = namer(result.graph);
-    for (const scope of scopes) {
-      const rewriter = new Rewriter(scope, name, options);
-      for (const node of [...scope.graph.nodes]) {
-        if (!HEAVY.has(node.op) || node.domain !== '') continue;
-        const why = excluded(node) ?? rewriter.rewrite(node);
-        const action = why === undefined ? 'changed' : 'refused';
-        notes.push({ node: node.name, op: node.op, action, why: why ?? 'weights in 8 bits' });
-      }
-    }
-    for (const unknown of unknownNames(options, nodes)) {
-      notes.push({ node: unknown, op: '', action: 'refused', why: 'excluded, but no node bears this name' });
-    }
-    if (!notes.some(({ action }) => action === 'changed')) {
-      const first = notes[0];
-      throw fail(
-        'NOTHING_TO_QUANTIZE',
-        first ? `${first.node}: ${first.why}` : 'it has no MatMul, Gemm or LSTM',
-      );
-    }
-    if (
-      result.graph.nodes.some(usesMicrosoft) ||
-      scopes.some(({ graph }) => graph.nodes.some(usesMicrosoft))
-    ) {
-      result.opsets.set('com.microsoft', 1);
-    }
-    for (const { graph } of scopes) sortNodes(graph);
-    removeDead(result.graph);
-    return { model: result, modified: true, notes };
   },
 };
 
-const HEAVY: ReadonlySet<string> = new Set(['MatMul', 'Gemm', 'LSTM', 'Conv', 'GRU', 'RNN']);
+function rewriteDynamic(model: Model, options: DynamicOptions): { model: Model; notes: PassNote[] } {
+  const result = withNames(model);
+  requireOpset(result, LEAST_OPSET);
+  const scopes = [...scopesOf(result)];
+  const nodes = scopes.flatMap(({ graph }) => graph.nodes);
+  const heavy = nodes.filter((node) => HEAVY.has(node.op) && node.domain === '');
+  const excluded = excluder(options, heavy);
+  const notes: PassNote[] = [];
+  const name = namer(result.graph);
+  for (const scope of scopes) {
+    const rewriter = new Rewriter(scope, name, options);
+    for (const node of [...scope.graph.nodes]) {
+      if (!HEAVY.has(node.op) || node.domain !== '') continue;
+      const why = excluded(node) ?? rewriter.rewrite(node);
+      const action = why === undefined ? 'changed' : 'refused';
+      notes.push({ node: node.name, op: node.op, action, why: why ?? 'weights in 8 bits' });
+    }
+  }
+  requireChange(notes, 'it has no MatMul, Gemm or LSTM');
+  notes.push(...unknownNotes(options, nodes));
+  if (scopes.some(({ graph }) => graph.nodes.some((node) => node.domain === 'com.microsoft'))) {
+    result.opsets.set('com.microsoft', 1);
+  }
+  for (const { graph } of scopes) sortNodes(graph);
+  removeDead(result.graph);
+  return { model: result, notes };
+}
 
-const usesMicrosoft = (node: Node) => node.domain === 'com.microsoft';
+const HEAVY: ReadonlySet<string> = new Set(['MatMul', 'Gemm', 'LSTM', 'Conv', 'GRU', 'RNN']);
 
 class Rewriter {
   readonly #scope: Scope;

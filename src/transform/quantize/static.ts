@@ -1,12 +1,16 @@
 import { fail, SILENT } from '../../base/index.ts';
+import type { Dataset } from '../../data/index.ts';
 import { cloneModel, type Model, type Node, nameNodes } from '../../graph/index.ts';
 import type { DeclaredError, Pass, PassContext, PassNote, PassResult } from '../pass.ts';
 import { activationParams } from './activation-params.ts';
 import type { CalibrationMethod, CalibratorOptions, ValueRange } from './calibrate/ranges.ts';
 import { collectStatistics, rangesFrom, type Statistics } from './calibrate/statistics.ts';
+import { unknownNotes } from './checked.ts';
 import { emitQdq } from './emit.ts';
+import { repairFusion } from './fusion-repair.ts';
+import type { FusionReport } from './fusion-report.ts';
 import { type Placement, place } from './placement.ts';
-import { excluder, type Selection, unknownNames } from './selection.ts';
+import { excluder, type Selection } from './selection.ts';
 import { findSites } from './sites.ts';
 
 export interface StaticOptions extends Selection, CalibratorOptions {
@@ -20,6 +24,8 @@ export interface StaticOptions extends Selection, CalibratorOptions {
   readonly weightFit: 'minmax' | 'mse';
   /** Samples per run while calibrating. */
   readonly batch: number;
+  /** Reads what the runtime executes, repairs what does not fuse, and takes back to float what cannot. */
+  readonly check: boolean;
   /** Counted already for this model (see calibrationValues): spares reading the data. */
   readonly statistics?: Statistics;
 }
@@ -31,6 +37,7 @@ export const STATIC_DEFAULTS: StaticOptions = {
   reduceRange: false,
   weightFit: 'minmax',
   batch: 32,
+  check: true,
 };
 
 /** Per-channel weights need DequantizeLinear of opset 13. */
@@ -51,9 +58,18 @@ export const staticQuantization: Pass<StaticOptions> = {
       const why = notes[0] ? `${notes[0].node}: ${notes[0].why}` : 'it has no Conv, Gemm or MatMul';
       throw fail('NOTHING_TO_QUANTIZE', why);
     }
-    const statistics = options.statistics ?? (await statisticsOf(named, placement, options, context));
+    const statistics = options.statistics ?? (await statisticsOf(model, named, options, context));
     const ranges = rangesFrom(statistics, options.method, options);
-    return { model: quantizeStatic(named, placement, ranges, options), modified: true, notes };
+    const quantized = quantizeStatic(named, placement, ranges, options);
+    if (!options.check) return { model: quantized, modified: true, notes };
+    const { signal } = context;
+    const repaired = await repairFusion(quantized, { original: named, signal });
+    return {
+      model: repaired.model,
+      modified: true,
+      notes: withReverted(notes, repaired.report),
+      fusion: repaired.report,
+    };
   },
 };
 
@@ -82,14 +98,24 @@ export function calibrationValues(model: Model): string[] {
   return [...placementOf(withNames(model), {}).values];
 }
 
+/** Statistics already collected, by model and data: other methods and exclusions read them again. They go with the model. */
+const COLLECTED = new WeakMap<Model, WeakMap<Dataset, Statistics>>();
+
 async function statisticsOf(
   model: Model,
-  placement: Placement,
+  named: Model,
   { batch }: StaticOptions,
   { calibration, progress = SILENT, signal }: PassContext,
 ): Promise<Statistics> {
   if (calibration === undefined) throw fail('CALIBRATION_NEEDED', 'the pass got no data');
-  return collectStatistics(model, calibration, { values: [...placement.values], batch, progress, signal });
+  const known = COLLECTED.get(model)?.get(calibration);
+  if (known !== undefined) return known;
+  const values = [...placementOf(named, {}).values];
+  const made = await collectStatistics(named, calibration, { values, batch, progress, signal });
+  const ofModel = COLLECTED.get(model) ?? new WeakMap<Dataset, Statistics>();
+  ofModel.set(calibration, made);
+  COLLECTED.set(model, ofModel);
+  return made;
 }
 
 /** The quantized model of a placement and ranges. Values without a range (never finite) fall back to that of their group. */
@@ -114,8 +140,15 @@ function notesOf(placement: Placement, options: Selection, nodes: readonly Node[
   for (const { node, why } of placement.refused) {
     notes.push({ node: node.name, op: node.op, action: 'refused', why });
   }
-  for (const name of unknownNames(options, nodes)) {
-    notes.push({ node: name, op: '', action: 'refused', why: 'excluded, but no node bears this name' });
-  }
+  notes.push(...unknownNotes(options, nodes));
   return notes;
+}
+
+/** Notes in which the nodes that a repair took back to float say so. */
+export function withReverted(notes: readonly PassNote[], { repaired }: FusionReport): PassNote[] {
+  const back = new Map(repaired.filter(({ reverted }) => reverted).map(({ node, what }) => [node, what]));
+  return notes.map((note) => {
+    const why = back.get(note.node);
+    return why === undefined ? note : { ...note, action: 'reverted', why };
+  });
 }

@@ -14,16 +14,17 @@ import {
 } from '../../graph/index.ts';
 import type { DeclaredError, Pass, PassNote, PassResult } from '../pass.ts';
 import { BLOCK_SIZES, type BlockSize, quantizeBlocks } from './blocks.ts';
+import { requireChange, unknownNotes, untilFused } from './checked.ts';
 import { addConstant } from './emit.ts';
 import { constantIn, type Scope, scopesOf } from './scopes.ts';
-import { excluder, type Selection, unknownNames } from './selection.ts';
+import { excluder, type Selection } from './selection.ts';
 import { withNames } from './static.ts';
 import { quantizeOperand, quantizeWeight } from './weights.ts';
 
 export interface WeightOnlyOptions extends Selection {
   readonly bits: 4 | 8;
   /** Weights that share a scale, along the sum: 16, 32, 64, 128 or 256. */
-  readonly block: BlockSize;
+  readonly blockSize: BlockSize;
   /** No zero points: smaller, a little less exact. */
   readonly symmetric: boolean;
   /**
@@ -36,16 +37,19 @@ export interface WeightOnlyOptions extends Selection {
   readonly storage: boolean;
   /** Weights of fewer elements stay as they are: the node's own parameters would eat the gain. */
   readonly least: number;
+  /** Reads what the runtime executes, and takes back to float what does not fuse. */
+  readonly check: boolean;
 }
 
 export const WEIGHT_ONLY_DEFAULTS: WeightOnlyOptions = {
   bits: 4,
-  block: 32,
+  blockSize: 32,
   symmetric: true,
   accuracyLevel: 4,
   fit: 'mse',
   storage: false,
   least: 1024,
+  check: true,
 };
 
 /** Weight-only quantization: MatMul and Gemm with constant weights become MatMulNBits, in nested graphs as well. */
@@ -55,44 +59,48 @@ export const weightOnlyQuantization: Pass<WeightOnlyOptions> = {
   defaults: WEIGHT_ONLY_DEFAULTS,
   error: ({ bits }): DeclaredError => ({ kind: 'lossy', why: `weights are rounded to ${bits} bits` }),
   async apply(model: Model, options: WeightOnlyOptions): Promise<PassResult> {
-    if (!BLOCK_SIZES.includes(options.block)) {
-      throw fail('USAGE_BAD_OPTION', `no block size ${options.block}; there are ${BLOCK_SIZES.join(', ')}`);
+    if (!BLOCK_SIZES.includes(options.blockSize)) {
+      throw fail(
+        'USAGE_BAD_OPTION',
+        `no block size ${options.blockSize}; there are ${BLOCK_SIZES.join(', ')}`,
+      );
     }
-    const result = withNames(model);
-    const scopes = [...scopesOf(result)];
-    const nodes = scopes.flatMap(({ graph }) => graph.nodes);
-    const considered = (node: Node) =>
-      node.domain === '' && (PRODUCTS.has(node.op) || (options.storage && STORED.has(node.op)));
-    const excluded = excluder(
-      options,
-      nodes.filter((node) => node.domain === '' && HEAVY.has(node.op)),
+    if (!options.check) return { ...rewriteWeights(model, options), modified: true };
+    return untilFused((more) =>
+      rewriteWeights(model, { ...options, exclude: [...(options.exclude ?? []), ...more] }),
     );
-    const rewriter = new Rewriter(namer(result.graph), options, result.opsets.get('') ?? 1);
-    const notes: PassNote[] = [];
-    for (const scope of scopes) {
-      for (const node of [...scope.graph.nodes]) {
-        if (!considered(node)) continue;
-        const outcome = excluded(node) ?? rewriter.rewrite(scope, node);
-        if (typeof outcome === 'string') {
-          notes.push({ node: node.name, op: node.op, action: 'refused', why: outcome });
-        } else {
-          notes.push({ node: node.name, op: node.op, action: 'changed', why: outcome.done });
-        }
-      }
-    }
-    for (const unknown of unknownNames(options, nodes)) {
-      notes.push({ node: unknown, op: '', action: 'refused', why: 'excluded, but no node bears this name' });
-    }
-    if (!notes.some(({ action }) => action === 'changed')) {
-      const first = notes[0];
-      throw fail('NOTHING_TO_QUANTIZE', first ? `${first.node}: ${first.why}` : 'it has no MatMul or Gemm');
-    }
-    if (rewriter.usedMicrosoft) result.opsets.set('com.microsoft', 1);
-    for (const { graph } of scopes) sortNodes(graph);
-    removeDead(result.graph);
-    return { model: result, modified: true, notes };
   },
 };
+
+function rewriteWeights(model: Model, options: WeightOnlyOptions): { model: Model; notes: PassNote[] } {
+  const result = withNames(model);
+  const scopes = [...scopesOf(result)];
+  const nodes = scopes.flatMap(({ graph }) => graph.nodes);
+  const heavy = nodes.filter((node) => node.domain === '' && HEAVY.has(node.op));
+  const excluded = excluder(options, heavy);
+  const rewriter = new Rewriter(namer(result.graph), options, result.opsets.get('') ?? 1);
+  const notes: PassNote[] = [];
+  for (const scope of scopes) {
+    for (const node of [...scope.graph.nodes]) {
+      const stored = options.storage && STORED.has(node.op);
+      if (node.domain !== '' || !(PRODUCTS.has(node.op) || stored)) continue;
+      const outcome = excluded(node) ?? rewriter.rewrite(scope, node);
+      const refused = typeof outcome === 'string';
+      notes.push({
+        node: node.name,
+        op: node.op,
+        action: refused ? 'refused' : 'changed',
+        why: refused ? outcome : outcome.done,
+      });
+    }
+  }
+  requireChange(notes, 'it has no MatMul or Gemm');
+  notes.push(...unknownNotes(options, nodes));
+  if (rewriter.usedMicrosoft) result.opsets.set('com.microsoft', 1);
+  for (const { graph } of scopes) sortNodes(graph);
+  removeDead(result.graph);
+  return { model: result, notes };
+}
 
 const PRODUCTS: ReadonlySet<string> = new Set(['MatMul', 'Gemm']);
 const STORED: ReadonlySet<string> = new Set(['Conv', 'Gather']);
@@ -131,32 +139,30 @@ class Rewriter {
     if (tensor.dims.length !== 2) return `its weight is [${tensor.dims}], not a matrix`;
     const transposed = gemm && intOf(node, 'transB', 0) !== 0;
     const { inputs, k, n, error } = this.#pack(scope, node.inputs[1]!, tensor, transposed);
-    const { bits, block, accuracyLevel } = this.#options;
+    const { bits, blockSize, accuracyLevel } = this.#options;
     const bias = gemm ? node.inputs[2] : undefined;
     const result = node.outputs[0]!;
-    const product = bias ? this.#name(`${result}_product`) : result;
+    // Inputs 3 to 5: zero points, the deprecated g_idx, the bias.
+    const all = [node.inputs[0]!, ...inputs];
+    if (bias) all.push(...Array<string>(5 - all.length).fill(''), bias);
     const made = makeNode(
       'MatMulNBits',
-      [node.inputs[0]!, ...inputs],
-      [product],
+      all,
+      [result],
       {
         K: attr.int(k),
         N: attr.int(n),
         bits: attr.int(bits),
-        block_size: attr.int(block),
+        block_size: attr.int(blockSize),
         accuracy_level: attr.int(accuracyLevel),
       },
       { name: node.name, domain: 'com.microsoft' },
     );
     insertBefore(scope.graph, node, made);
-    if (bias) {
-      const name = this.#name(`${node.name}:bias`);
-      insertBefore(scope.graph, node, makeNode('Add', [product, bias], [result], {}, { name }));
-    }
     scope.graph.nodes.splice(scope.graph.nodes.indexOf(node), 1);
     this.usedMicrosoft = true;
     const noise = error > 0 ? `${(-10 * Math.log10(error)).toFixed(1)} dB` : 'exact';
-    return { done: `${bits}-bit weights in blocks of ${block} (weights ${noise})` };
+    return { done: `${bits}-bit weights in blocks of ${blockSize} (weights ${noise})` };
   }
 
   #weightProblem(tensor: Tensor | undefined): string | undefined {
