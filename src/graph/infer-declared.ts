@@ -1,28 +1,14 @@
 import { fail } from '../base/index.ts';
-import type { Dim, Shape, ValueInfo, ValueType } from './model.ts';
+import type { Dim, Shape, ValueInfo } from './model.ts';
+import { declaredOf } from './ops/declared.ts';
 import { shapeText } from './ops/dims.ts';
-import { type Known, NOTHING } from './ops/op.ts';
+import type { Known } from './ops/op.ts';
 
 /** What symbols of the declared inputs stand for, once shapes are given. */
 export interface Symbols {
   readonly bound: ReadonlyMap<string, number | null>;
   /** A given shape contradicts a declared one: declared shapes of inner values hold no longer. */
   readonly stale: boolean;
-}
-
-/** What a declared type says. Negative sizes, which some exporters write, say nothing. */
-export function declaredOf(type: ValueType): Known {
-  if (type.kind === 'tensor' || type.kind === 'sparse') {
-    return {
-      dtype: type.dtype,
-      shape: type.shape?.map((dim) => (typeof dim === 'number' && dim < 0 ? null : dim)),
-    };
-  }
-  if (type.kind === 'sequence' || type.kind === 'optional') {
-    const of = type.element === undefined ? NOTHING : declaredOf(type.element);
-    return { shape: undefined, element: { kind: type.kind, of } };
-  }
-  return NOTHING;
 }
 
 /** Matches given shapes with declared ones. A symbol with two sizes stands for nothing. */

@@ -1,8 +1,9 @@
 import { CATALOGUE, fail, ModicumError, messageOf } from '../base/index.ts';
-import { bindSymbols, declaredOf, mergeDeclared, type Symbols } from './infer-declared.ts';
+import { bindSymbols, mergeDeclared, type Symbols } from './infer-declared.ts';
 import { bodyOf, functionKey, functionsOf } from './infer-functions.ts';
 import type { FunctionDef, Graph, Model, Node } from './model.ts';
 import { knownOf } from './ops/constant.ts';
+import { declaredOf } from './ops/declared.ts';
 import { opKey, specOf } from './ops/index.ts';
 import { type Known, known, NOTHING, Site } from './ops/op.ts';
 import { labelOf, topologicalOrder } from './scope.ts';

@@ -1,19 +1,8 @@
 import { graphOf, intOf, intsOf } from '../attributes.ts';
 import type { Dim } from '../model.ts';
-import { axisIn, eitherShape } from './dims.ts';
+import { axisIn } from './dims.ts';
+import { either } from './merge.ts';
 import { type Known, known, MANY, type OpSpec, type ShapeRule, spec } from './op.ts';
-
-/** What holds of a value that is the one or the other. */
-export function either(a: Known, b: Known): Known {
-  const dtype = a.dtype === b.dtype ? a.dtype : undefined;
-  if (a.element !== undefined && b.element?.kind === a.element.kind) {
-    return { shape: undefined, element: { kind: a.element.kind, of: either(a.element.of, b.element.of) } };
-  }
-  const same =
-    a.elements?.length === b.elements?.length && a.elements?.every((x, i) => x === b.elements?.[i]);
-  const shape = eitherShape(a.shape, b.shape);
-  return known(dtype, shape, same ? a.elements : undefined);
-}
 
 const chosen: ShapeRule = (site) => {
   const condition = site.scalar(0);

@@ -1,8 +1,10 @@
 import type { Node } from '../model.ts';
+import { ATTENTION } from './attention.ts';
 import { BINARY } from './binary.ts';
 import { CONSTANT } from './constant.ts';
 import { CONTROL } from './control.ts';
 import { CONV } from './conv.ts';
+import { EINSUM } from './einsum.ts';
 import { GATHER } from './gather.ts';
 import { JOIN } from './join.ts';
 import { MATMUL } from './matmul.ts';
@@ -15,7 +17,11 @@ import { RECURRENT } from './recurrent.ts';
 import { REDUCE } from './reduce.ts';
 import { RESHAPE } from './reshape.ts';
 import { RESIZE } from './resize.ts';
+import { SELECT } from './select.ts';
+import { SEQUENCE } from './sequence.ts';
+import { SIGNAL } from './signal.ts';
 import { SLICE } from './slice.ts';
+import { TEXT } from './text.ts';
 import { UNARY } from './unary.ts';
 
 /** Every operator that has a rule; those of other domains than ai.onnx as "domain:op". */
@@ -24,9 +30,11 @@ export const OPS = {
   ...BINARY,
   ...REDUCE,
   ...MATMUL,
+  ...EINSUM,
   ...CONV,
   ...POOL,
   ...NORMALIZE,
+  ...ATTENTION,
   ...RESHAPE,
   ...REARRANGE,
   ...JOIN,
@@ -37,6 +45,10 @@ export const OPS = {
   ...RECURRENT,
   ...CONTROL,
   ...QUANTIZE,
+  ...SELECT,
+  ...SIGNAL,
+  ...SEQUENCE,
+  ...TEXT,
 } as const satisfies Record<string, OpSpec>;
 
 export type OpName = keyof typeof OPS;
