@@ -10,8 +10,15 @@ export type ExternalResolver = (location: string, offset: number, length: number
 /** More elements than any buffer can hold: a size that only damaged files have. */
 const MOST_ELEMENTS = 2 ** 42;
 
+/** A 64-bit number as one that a double holds exactly. */
+export function safe(value: bigint, what: string): number {
+  const number = Number(value);
+  if (!Number.isSafeInteger(number)) throw fail('MODEL_INVALID', `${what} is ${value}`);
+  return number;
+}
+
 export function decodeTensor(proto: TensorProto, external: ExternalResolver): Tensor {
-  const dims = proto.dims.map(Number);
+  const dims = proto.dims.map((dim) => safe(dim, `a dimension of tensor "${proto.name}"`));
   if (dims.some((dim) => dim < 0) || sizeOf(dims) > MOST_ELEMENTS) {
     throw fail('MODEL_INVALID', `tensor "${proto.name}" has the shape [${dims}]`);
   }
@@ -92,7 +99,7 @@ export function decodeSparse(proto: SparseTensorProto, external: ExternalResolve
     throw fail('MODEL_INVALID', 'a sparse tensor lacks its values or its indices');
   }
   return {
-    dims: proto.dims.map(Number),
+    dims: proto.dims.map((dim) => safe(dim, 'a dimension of a sparse tensor')),
     name: proto.values.name,
     values: decodeTensor(proto.values, external),
     indices: decodeTensor(proto.indices, external),

@@ -12,7 +12,7 @@ import type {
   ValueInfo,
   ValueType,
 } from '../model.ts';
-import { decodeSparse, decodeTensor, type ExternalResolver } from './decode-tensor.ts';
+import { decodeSparse, decodeTensor, type ExternalResolver, safe } from './decode-tensor.ts';
 import {
   type AttributeProto,
   type FunctionProto,
@@ -61,14 +61,14 @@ export function decodeModel(bytes: Uint8Array, external: ExternalResolver = NO_E
 }
 
 function toModel(proto: ModelProto, graphProto: GraphProto, external: ExternalResolver): Model {
-  const irVersion = Number(proto.irVersion);
+  const irVersion = safe(proto.irVersion, 'the IR version');
   const graph = toGraph(graphProto, external);
   if (irVersion < INITIALIZERS_NEED_NO_INPUT) {
     graph.inputs = graph.inputs.filter((input) => !graph.initializers.has(input.name));
   }
   return {
     irVersion,
-    opsets: new Map(proto.opsetImport.map((entry) => [plainDomain(entry.domain), Number(entry.version)])),
+    opsets: toOpsets(proto.opsetImport),
     graph,
     functions: proto.functions.map((fn) => toFunction(fn, external)),
     producer: { name: proto.producerName, version: proto.producerVersion },
@@ -83,6 +83,12 @@ function toModel(proto: ModelProto, graphProto: GraphProto, external: ExternalRe
 
 /** The first IR version in which an initializer that is an input too is a default that the caller may replace. */
 export const INITIALIZERS_NEED_NO_INPUT = 4;
+
+function toOpsets(imports: ModelProto['opsetImport']): Map<string, number> {
+  return new Map(
+    imports.map(({ domain, version }) => [plainDomain(domain), safe(version, 'an opset version')]),
+  );
+}
 
 /** ai.onnx and '' are the same domain. */
 function plainDomain(domain: string): string {
@@ -272,7 +278,7 @@ function toType(proto: TypeProto): ValueType {
 
 function toShape(proto: TensorShapeProto | undefined): readonly Dim[] | undefined {
   return proto?.dim.map(({ value }) => {
-    if (value.case === 'dimValue') return Number(value.value);
+    if (value.case === 'dimValue') return safe(value.value, 'a dimension');
     return value.case === 'dimParam' && value.value !== '' ? value.value : null;
   });
 }
@@ -289,7 +295,7 @@ function toFunction(proto: FunctionProto, external: ExternalResolver): FunctionD
       proto.attributeProto.map((attribute) => [attribute.name, toAttribute(attribute, external)]),
     ),
     nodes: proto.node.map((node) => toNode(node, external)),
-    opsets: new Map(proto.opsetImport.map((entry) => [plainDomain(entry.domain), Number(entry.version)])),
+    opsets: toOpsets(proto.opsetImport),
     values: new Map(proto.valueInfo.map((info) => [info.name, toValueInfo(info)])),
     doc: proto.docString || undefined,
     metadata: toMap(proto.metadataProps),

@@ -1,5 +1,5 @@
 import { create, toBinary } from '@bufbuild/protobuf';
-import { fail } from '../../base/index.ts';
+import { fail, ModicumError, messageOf } from '../../base/index.ts';
 import { DTYPES, type DType } from '../dtype.ts';
 import {
   type Attribute,
@@ -53,8 +53,20 @@ const INSIDE: ExternalPlacer = () => undefined;
 /** Protobuf's own limit on a message, 2 GiB less one. */
 const LARGEST_MESSAGE = 2 ** 31 - 1;
 
-/** Writes a ModelProto. Throws MODEL_TOO_LARGE where the bytes kept inside pass protobuf's 2 GiB. */
+/**
+ * Writes a ModelProto. Throws MODEL_TOO_LARGE where the bytes kept inside pass protobuf's 2 GiB, and MODEL_INVALID where
+ * a number does not fit its field.
+ */
 export function encodeModel(model: Model, place: ExternalPlacer = INSIDE): Uint8Array {
+  try {
+    return encode(model, place);
+  } catch (cause) {
+    if (cause instanceof ModicumError) throw cause;
+    throw fail('MODEL_INVALID', `it cannot be written: ${messageOf(cause)}`, {}, cause);
+  }
+}
+
+function encode(model: Model, place: ExternalPlacer): Uint8Array {
   const proto = create(ModelProtoSchema, {
     irVersion: BigInt(model.irVersion),
     opsetImport: toOpsets(model.opsets),
