@@ -8,5 +8,18 @@ export {
   type Statistics,
   type StatisticsOptions,
 } from './calibrate/statistics.ts';
+export { DYNAMIC_DEFAULTS, type DynamicOptions, dynamicQuantization } from './dynamic.ts';
+export { checkFusion } from './fusion.ts';
+export { type Repaired, type RepairOptions, repairFusion } from './fusion-repair.ts';
+export type { FusionReport, NodeFusion, Repair } from './fusion-report.ts';
 export type { Selection } from './selection.ts';
+export {
+  type NodeSensitivity,
+  type Quantizable,
+  quantizableNodes,
+  rankSensitivity,
+  type SensitivityOptions,
+} from './sensitivity.ts';
+export { findSlowNodes, type PlaceTime, type SlowNodes, type SlowOptions } from './slow-ops.ts';
 export { calibrationValues, STATIC_DEFAULTS, type StaticOptions, staticQuantization } from './static.ts';
+export { WEIGHT_ONLY_DEFAULTS, type WeightOnlyOptions, weightOnlyQuantization } from './weight-only.ts';

@@ -58,7 +58,7 @@ export const staticQuantization: Pass<StaticOptions> = {
       const why = notes[0] ? `${notes[0].node}: ${notes[0].why}` : 'it has no Conv, Gemm or MatMul';
       throw fail('NOTHING_TO_QUANTIZE', why);
     }
-    const statistics = options.statistics ?? (await statisticsOf(model, named, options, context));
+    const statistics = options.statistics ?? (await statisticsFor(model, named, options.batch, context));
     const ranges = rangesFrom(statistics, options.method, options);
     const quantized = quantizeStatic(named, placement, ranges, options);
     if (!options.check) return { model: quantized, modified: true, notes };
@@ -98,13 +98,14 @@ export function calibrationValues(model: Model): string[] {
   return [...placementOf(withNames(model), {}).values];
 }
 
-/** Statistics already collected, by model and data: other methods and exclusions read them again. They go with the model. */
+/** They go with the model. */
 const COLLECTED = new WeakMap<Model, WeakMap<Dataset, Statistics>>();
 
-async function statisticsOf(
+/** Statistics of all values that quantizing a model can need, collected once for a model and its data. */
+export async function statisticsFor(
   model: Model,
   named: Model,
-  { batch }: StaticOptions,
+  batch: number,
   { calibration, progress = SILENT, signal }: PassContext,
 ): Promise<Statistics> {
   if (calibration === undefined) throw fail('CALIBRATION_NEEDED', 'the pass got no data');
