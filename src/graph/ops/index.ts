@@ -2,6 +2,7 @@ import type { Node } from '../model.ts';
 import { ATTENTION } from './attention.ts';
 import { BINARY } from './binary.ts';
 import { CONSTANT } from './constant.ts';
+import { CONTRIB } from './contrib.ts';
 import { CONTROL } from './control.ts';
 import { CONV } from './conv.ts';
 import { EINSUM } from './einsum.ts';
@@ -11,6 +12,7 @@ import { MATMUL } from './matmul.ts';
 import { NORMALIZE } from './normalize.ts';
 import type { OpSpec } from './op.ts';
 import { POOL } from './pool.ts';
+import { QLINEAR } from './qlinear.ts';
 import { QUANTIZE } from './quantize.ts';
 import { REARRANGE } from './rearrange.ts';
 import { RECURRENT } from './recurrent.ts';
@@ -49,6 +51,8 @@ export const OPS = {
   ...SIGNAL,
   ...SEQUENCE,
   ...TEXT,
+  ...CONTRIB,
+  ...QLINEAR,
 } as const satisfies Record<string, OpSpec>;
 
 export type OpName = keyof typeof OPS;
