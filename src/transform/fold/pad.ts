@@ -12,14 +12,14 @@ import {
   stringOf,
   walkGraphs,
 } from '../../graph/index.ts';
-import { EXACT, rewriting } from '../rewriting.ts';
+import { REASSOCIATED, rewriting } from '../rewriting.ts';
 
 /** A Pad with zeros around the image goes into the pads of the Conv that reads it. */
 export const foldPad = rewriting({
   name: 'fold-pad',
   summary: 'padding with zeros goes into the convolution after it',
   defaults: {},
-  error: EXACT,
+  error: REASSOCIATED,
   rewrite({ graph: outer }, notes) {
     let modified = false;
     for (const graph of walkGraphs(outer)) {
