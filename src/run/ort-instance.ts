@@ -1,5 +1,6 @@
 import * as ort from 'onnxruntime-node';
 import { DTYPES, type DType, type DTypeRow } from '../graph/index.ts';
+import { type Gate, OPEN_GATE } from './gate.ts';
 import {
   LOOP_ARRIVED,
   LOOP_STOP,
@@ -27,15 +28,18 @@ const now = (): number => Number(process.hrtime.bigint()) / 1e6;
 /** The one place that knows onnxruntime-node's session. Lives in a worker thread. */
 export class OrtInstance {
   readonly #session: ort.InferenceSession;
+  readonly #gate: Gate;
 
-  private constructor(session: ort.InferenceSession) {
+  private constructor(session: ort.InferenceSession, gate: Gate) {
     this.#session = session;
+    this.#gate = gate;
   }
 
   static async open(
     source: ModelSource,
     settings: SessionSettings,
     extras: OpenExtras,
+    gate: Gate = OPEN_GATE,
   ): Promise<OrtInstance> {
     const config: Record<string, string> = { ...settings.config };
     if (settings.allowSpinning !== undefined) {
@@ -56,11 +60,14 @@ export class OrtInstance {
       options.enableProfiling = true;
       options.profileFilePrefix = extras.profilePrefix;
     }
-    if (source.kind === 'path')
-      return new OrtInstance(await ort.InferenceSession.create(source.path, options));
     // The binding refuses shared memory, so the bytes are copied for as long as loading takes.
-    const bytes = new Uint8Array(source.bytes).slice();
-    return new OrtInstance(await ort.InferenceSession.create(bytes, options));
+    const found = source.kind === 'path' ? source.path : new Uint8Array(source.bytes).slice();
+    const session = await through(gate, () =>
+      typeof found === 'string'
+        ? ort.InferenceSession.create(found, options)
+        : ort.InferenceSession.create(found, options),
+    );
+    return new OrtInstance(session, gate);
   }
 
   ports(): OpenReply {
@@ -71,7 +78,10 @@ export class OrtInstance {
   }
 
   async run(feeds: Packed, outputs: readonly string[], transfer: ArrayBuffer[]): Promise<Packed> {
-    const fetched = await this.#session.run(unpackFeeds(feeds), outputs, { logSeverityLevel: FATAL });
+    const given = unpackFeeds(feeds);
+    const fetched = await through(this.#gate, () =>
+      this.#session.run(given, outputs, { logSeverityLevel: FATAL }),
+    );
     const packed: Packed = {};
     for (const name of outputs) packed[name] = pack(fetched[name]!, transfer);
     return packed;
@@ -82,6 +92,7 @@ export class OrtInstance {
     const feeds = request.feeds.map(unpackFeeds);
     const control = new Int32Array(request.control);
     const session = this.#session;
+    const gate = this.#gate;
     const options = { logSeverityLevel: FATAL } as const;
     waitForAll(control, request.parties);
     let latencies = new Float64Array(1024);
@@ -94,9 +105,15 @@ export class OrtInstance {
       const turn = Atomics.add(control, LOOP_TAKEN, 1);
       if (turn >= request.runs) break;
       const feed = feeds[turn % feeds.length]!;
+      gate.enter();
       const start = process.hrtime.bigint();
-      await session.run(feed, request.outputs, options);
-      const end = process.hrtime.bigint();
+      let end: bigint;
+      try {
+        await session.run(feed, request.outputs, options);
+        end = process.hrtime.bigint();
+      } finally {
+        gate.leave();
+      }
       if (count === latencies.length) {
         latencies = grown(latencies);
         starts = grown(starts);
@@ -119,11 +136,22 @@ export class OrtInstance {
   }
 
   endProfile(): undefined {
+    this.#gate.enter();
     this.#session.endProfiling();
+    this.#gate.leave();
   }
 
   async release(): Promise<void> {
-    await this.#session.release();
+    await through(this.#gate, () => this.#session.release());
+  }
+}
+
+async function through<T>(gate: Gate, work: () => Promise<T>): Promise<T> {
+  gate.enter();
+  try {
+    return await work();
+  } finally {
+    gate.leave();
   }
 }
 

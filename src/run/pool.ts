@@ -1,6 +1,6 @@
 import { fail, ModicumError } from '../base/index.ts';
 import type { Model } from '../graph/index.ts';
-import { Call } from './call.ts';
+import { Aborts, Call } from './call.ts';
 import { checkFeeds, checkOutputs, packFeeds, unpackFetches } from './feeds.ts';
 import { runLoop } from './loop.ts';
 import type { OpenExtras, OpenReply } from './messages.ts';
@@ -34,6 +34,7 @@ export class Pool implements OrtSession {
   readonly #held: HeldSource;
   readonly #slots: Slot[];
   readonly #queue: Call[] = [];
+  readonly #aborts = new Aborts();
   /** Calls at a worker; what comes back for one that is no longer here is dropped. */
   readonly #underWay = new Set<Call>();
   readonly #healing = new Set<Promise<void>>();
@@ -89,10 +90,8 @@ export class Pool implements OrtSession {
     checkFeeds(this.inputs, feeds);
     const outputs = checkOutputs(this.outputs, options.outputs);
     const { packed, transfer } = packFeeds(feeds, options.transfer === true);
-    const call = new Call({ kind: 'run', feeds: packed, outputs }, transfer, options.signal, (aborted) => {
-      const place = this.#queue.indexOf(aborted);
-      if (place >= 0) this.#queue.splice(place, 1);
-    });
+    const call = new Call({ kind: 'run', feeds: packed, outputs }, transfer);
+    if (options.signal !== undefined) this.#aborts.watch(call, options.signal, (late) => this.#drop(late));
     this.#queue.push(call);
     this.#pump();
     return call.answer;
@@ -121,6 +120,11 @@ export class Pool implements OrtSession {
 
   #mustBeOpen(): void {
     if (this.#disposed !== undefined) throw fail('SESSION_CLOSED', 'it was disposed of before this call');
+  }
+
+  #drop(call: Call): void {
+    const place = this.#queue.indexOf(call);
+    if (place >= 0) this.#queue.splice(place, 1);
   }
 
   /** Sends queued calls to the least busy instances. */

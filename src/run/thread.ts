@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { fail } from '../base/index.ts';
+import { gateMemory, isBusy, shutGate, waitUntilEmpty } from './gate.ts';
 import type { Answer, Envelope, Replies, Request } from './messages.ts';
 
 interface Waiting {
@@ -13,6 +14,7 @@ export class RuntimeMessage extends Error {}
 /** A worker thread and the requests under way in it. Keeps node alive only while there are some. */
 export class Thread {
   readonly worker: Worker;
+  readonly #gate = gateMemory();
   readonly #waiting = new Map<number, Waiting>();
   #next = 0;
   #cause: unknown;
@@ -21,12 +23,15 @@ export class Thread {
   onCrash: ((cause: unknown) => void) | undefined;
 
   constructor() {
-    this.worker = new Worker(new URL('./worker.js', import.meta.url), { execArgv: [] });
+    watchExit();
+    const url = new URL('./worker.js', import.meta.url);
+    this.worker = new Worker(url, { execArgv: [], workerData: this.#gate });
+    alive.add(this);
     this.worker.unref();
     this.worker.on('message', (message: Answer) => this.#settle(message));
     this.worker.on('messageerror', (cause) => {
       this.#cause = cause;
-      void this.worker.terminate();
+      void this.end();
     });
     this.worker.on('error', (cause) => {
       this.#cause = cause;
@@ -61,9 +66,26 @@ export class Thread {
   }
 
   /** Ends the thread; not a crash. */
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
     this.onCrash = undefined;
+    return this.end();
+  }
+
+  /** Ends the thread as soon as it is out of native code; its other requests are rejected with WORKER_CRASHED. */
+  async end(): Promise<void> {
+    shutGate(this.#gate);
+    while (!this.#dead && isBusy(this.#gate)) await new Promise((resolve) => setTimeout(resolve, 2));
     await this.worker.terminate();
+  }
+
+  /** Lets it compute nothing more; for the end of the process. */
+  shut(): void {
+    shutGate(this.#gate);
+  }
+
+  /** Blocks until it is out of native code; see waitUntilEmpty. */
+  wait(deadline: number): boolean {
+    return waitUntilEmpty(this.#gate, deadline);
   }
 
   #settle(message: Answer): void {
@@ -82,12 +104,29 @@ export class Thread {
 
   #gone(code: number): void {
     this.#dead = true;
+    alive.delete(this);
     this.#cause ??= new Error(`the thread exited with code ${code}`);
     const waiting = [...this.#waiting.values()];
     this.#waiting.clear();
     for (const { reject } of waiting) reject(this.#crash());
     this.onCrash?.(this.#cause);
   }
+}
+
+const alive = new Set<Thread>();
+/** Milliseconds that the end of the process waits for runs that are under way. */
+const LONGEST_GOODBYE = 10_000;
+let watching = false;
+
+/** When the process exits, node ends its threads wherever they are: let them out of native code first. */
+function watchExit(): void {
+  if (watching) return;
+  watching = true;
+  process.on('exit', () => {
+    const deadline = performance.now() + LONGEST_GOODBYE;
+    for (const thread of alive) thread.shut();
+    for (const thread of alive) thread.wait(deadline);
+  });
 }
 
 /** Idle threads with the runtime loaded, so that opening many small sessions in a row costs no thread each. */

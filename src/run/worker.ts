@@ -1,5 +1,6 @@
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { messageOf } from '../base/index.ts';
+import { gateOf } from './gate.ts';
 import type { Answer, Envelope, Replies, Request } from './messages.ts';
 import { OrtInstance } from './ort-instance.ts';
 
@@ -7,6 +8,8 @@ import { OrtInstance } from './ort-instance.ts';
 const port = parentPort;
 if (port === null) throw new Error('this module is the body of a worker thread');
 
+/** Its memory is given by the Thread that started this one. */
+const gate = gateOf(workerData as SharedArrayBuffer);
 let instance: OrtInstance | undefined;
 
 function held(): OrtInstance {
@@ -18,7 +21,7 @@ async function answer(request: Request, transfer: ArrayBuffer[]): Promise<Replie
   switch (request.kind) {
     case 'open':
       await instance?.release();
-      instance = await OrtInstance.open(request.source, request.settings, request.extras);
+      instance = await OrtInstance.open(request.source, request.settings, request.extras, gate);
       return instance.ports();
     case 'run':
       return held().run(request.feeds, request.outputs, transfer);
