@@ -32,7 +32,7 @@ export function decodeTensor(proto: TensorProto, external: ExternalResolver): Te
   if (proto.dataLocation === TensorProto_DataLocation.EXTERNAL)
     return decodeExternal(proto, dtype, dims, external);
   if (dtype === 'string') {
-    const decoder = new TextDecoder();
+    const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
     return Tensor.ofStrings(
       dims,
       proto.stringData.map((bytes) => decoder.decode(bytes)),
