@@ -1,4 +1,4 @@
-import { access } from 'node:fs/promises';
+import { access, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import {
   type ExternalPlacer,
@@ -39,7 +39,13 @@ export async function saveModel(model: Model, path: string, options: SaveOptions
     }
   });
   const place: ExternalPlacer = (_name, tensor) => places.get(tensor);
-  await writeFileAtomically(path, encodeModel(model, place));
+  try {
+    await writeFileAtomically(path, encodeModel(model, place));
+  } catch (cause) {
+    // Weights without their model are of no use to anybody.
+    await rm(join(dirname(path), location), { force: true });
+    throw cause;
+  }
 }
 
 async function put(file: Appender, tensor: Tensor): Promise<{ offset: number; length: number }> {
