@@ -80,7 +80,7 @@ export function checkOutputs(
   return [...new Set(asked)];
 }
 
-/** Feeds as a message: bytes copied unless they may be given away and fill their buffer. */
+/** Feeds as a message: bytes copied unless they may be given away and fill their buffer. Throws FEED_MISMATCH. */
 export function packFeeds(feeds: Feeds, give: boolean): { packed: Packed; transfer: ArrayBuffer[] } {
   const packed: Packed = {};
   const transfer: ArrayBuffer[] = [];
@@ -91,6 +91,11 @@ export function packFeeds(feeds: Feeds, give: boolean): { packed: Packed; transf
       continue;
     }
     const bytes = tensor.bytes();
+    if (bytes.byteLength !== tensor.byteLength) {
+      throw fail('FEED_MISMATCH', `the buffer of ${name} is gone: it was given away to an earlier call`, {
+        input: name,
+      });
+    }
     const { buffer } = bytes;
     const whole = bytes.byteLength === buffer.byteLength;
     const own =

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -17,8 +17,10 @@ import {
   Tensor,
   tensorType,
 } from '../graph/index.ts';
+import { availableCores } from './cores.ts';
 import { openSession } from './open-session.ts';
 import type { Feeds, Fetches } from './session.ts';
+import { resolveSettings } from './settings.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'modicum-test-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -232,4 +234,34 @@ test('settings that make no sense are refused', async () => {
   await refuse({ provider: 'abacus' }, /abacus.*cpu/);
   await refuse({ level: 'most' }, /most.*basic/);
   await refuse({ config: { a: 1 } }, /config a/);
+});
+
+test('config entries, threads and level reach the runtime', async (t) => {
+  const model = addModel([1]);
+  const config = { 'session.disable_cpu_ep_fallback': '1' };
+  await assert.rejects(openSession(model, { config }), ending('RUNTIME_REFUSED', /fallback to CPU EP/));
+  const spinless = await openSession(model, {
+    threads: 2,
+    allowSpinning: false,
+    arena: false,
+    level: 'basic',
+  });
+  assert.deepEqual((await spinless.run({ x: Tensor.float32([1, 1], [1]) })).y?.numbers(), [2]);
+  await spinless.dispose();
+  if (process.platform !== 'linux') return t.skip('threads are counted in /proc');
+  const count = () => readdirSync('/proc/self/task').length;
+  const before = count();
+  const session = await openSession(model, { threads: 5 });
+  // The calling thread is the fifth.
+  assert.equal(count() - before, 4);
+  await session.dispose();
+});
+
+test('threads are shared out among the instances', () => {
+  const cores = availableCores();
+  assert.equal(resolveSettings().threads, cores);
+  assert.equal(resolveSettings({ instances: cores }).threads, 1);
+  assert.equal(resolveSettings({ instances: 2 * cores }).threads, 1);
+  assert.equal(resolveSettings({ instances: 2, threads: 7 }).threads, 7);
+  assert.deepEqual(resolveSettings({ level: undefined }), resolveSettings());
 });

@@ -65,6 +65,7 @@ test('feeds stay untouched unless they are given away', async () => {
   assert.deepEqual(x.numbers(), [1, 2]);
   await pool.run({ x }, { transfer: true });
   assert.equal((x.bytes().buffer as ArrayBuffer).byteLength, 0);
+  await assert.rejects(pool.run({ x }), code('FEED_MISMATCH', /given away/));
   const large = new Float32Array(8).fill(3);
   const view = Tensor.float32([1, 2], large.subarray(2, 4));
   assert.deepEqual((await pool.run({ x: view }, { transfer: true })).y?.numbers(), [4, 4]);
