@@ -6,6 +6,8 @@ import type { Interval, Measurement } from './record.ts';
 export interface CostOptions {
   /** USD per hour, or the name of a machine in the price list. */
   readonly price: number | string;
+  /** Where a price in USD comes from, in a few words. Default: "a price given". */
+  readonly origin?: string;
   /** Share of the time that the machine really answers, 0 < u <= 1. Default 0.3. */
   readonly utilisation?: number;
 }
@@ -26,7 +28,7 @@ export function costPerMillion(throughput: Measurement, options: CostOptions): M
   const perHour = row ? row.perHour : Number(price);
   const origin = row
     ? `${row.name} (${row.provider} ${row.region}, on demand, Linux, ${row.asOf}, ${row.obtained}; ${row.source}), as if it were this machine`
-    : 'a price given';
+    : (options.origin ?? 'a price given');
   const shares = utilisation === 1 ? [1] : [1, utilisation];
   return shares.map((share) => {
     const dollars = (perSecond: number) => (perHour / (perSecond * share * 3600)) * 1e6;
