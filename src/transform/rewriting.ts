@@ -52,3 +52,11 @@ export const REASSOCIATED: DeclaredError = {
   rtol: 1e-4,
   why: 'float arithmetic is done in another order',
 };
+
+/** The graph computes the same, but the runtime packs weights that are constant and then multiplies in another order. */
+export const REPACKED: DeclaredError = {
+  kind: 'bounded',
+  atol: 1e-6,
+  rtol: 1e-5,
+  why: 'the runtime orders the arithmetic of constant weights otherwise',
+};

@@ -1,4 +1,4 @@
-import { EXACT, rewriting } from '../rewriting.ts';
+import { REPACKED, rewriting } from '../rewriting.ts';
 
 /**
  * Old exporters list every weight among the inputs too. A caller could then replace it, so nothing may be folded; nobody
@@ -8,7 +8,7 @@ export const removeInitializerInputs = rewriting({
   name: 'remove-initializer-inputs',
   summary: 'weights that also stand among the inputs become constants',
   defaults: {},
-  error: EXACT,
+  error: REPACKED,
   rewrite({ graph, ...model }) {
     const before = graph.inputs.length;
     graph.inputs = graph.inputs.filter(({ name }) => !graph.initializers.has(name));
