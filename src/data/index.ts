@@ -3,7 +3,7 @@ export { type StreamedArray, type WriteNpzOptions, writeNpz } from './arrays/wri
 export { type BindOptions, bind } from './bind.ts';
 export type { Batch, Dataset, Field, ReadOptions } from './dataset.ts';
 export { fingerprint } from './fingerprint.ts';
-export { type InMemoryOptions, inMemory } from './memory.ts';
+export { buffered, type InMemoryOptions, inMemory } from './memory.ts';
 export { openDataset } from './open.ts';
 export { DATA_KINDS, type DataKind, type DataOptions, dataOptions } from './options.ts';
 export { type BatchPlan, type Feed, type InputPort, type PlanOptions, planBatch } from './plan.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
 import { Tensor } from '../graph/index.ts';
-import { concatenate, fingerprint, inMemory, partOf, subset } from './index.ts';
+import { buffered, concatenate, fingerprint, inMemory, partOf, subset } from './index.ts';
 
 function ramp(samples: number, start = 0) {
   const x = Tensor.float32(
@@ -102,4 +102,23 @@ test('the fingerprint changes with the last sample and the number of them, and e
   assert.equal(await fingerprint(ramp(5)), print);
   assert.notEqual(await fingerprint(ramp(6)), print);
   assert.notEqual(await fingerprint(ramp(5, 1)), print);
+});
+
+test('a buffered dataset is the same, read once; one too large stays as it is', async () => {
+  let reads = 0;
+  const source = ramp(70);
+  const counted = {
+    ...source,
+    read(options?: Parameters<typeof source.read>[0]) {
+      reads++;
+      return source.read(options);
+    },
+  };
+  const held = await buffered(counted);
+  assert.equal(await fingerprint(held), await fingerprint(source));
+  for await (const { feeds, labels } of held.read({ indices: [69] })) {
+    assert.deepEqual([feeds.x?.numbers(), labels?.numbers()], [[138, 139], [0]]);
+  }
+  assert.equal(reads, 1);
+  assert.equal(await buffered(counted, { most: 100 }), counted);
 });

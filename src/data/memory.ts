@@ -1,5 +1,5 @@
 import { fail } from '../base/index.ts';
-import type { Tensor } from '../graph/index.ts';
+import { Tensor } from '../graph/index.ts';
 import type { Dataset } from './dataset.ts';
 import { labelTensor } from './labels.ts';
 import { datasetOf, sampleBytes } from './source.ts';
@@ -49,4 +49,33 @@ export function inMemory(
       }
     },
   });
+}
+
+/**
+ * A dataset that decodes no sample twice: itself in memory where it takes at most `most` bytes (default 512 MiB), else the
+ * dataset as it is. For what is read many times, such as the pictures of a search.
+ */
+export async function buffered(
+  dataset: Dataset,
+  options: { readonly most?: number; readonly signal?: AbortSignal } = {},
+): Promise<Dataset> {
+  const { most = 2 ** 29, signal } = options;
+  const { name, size, labels, parts } = dataset;
+  const shapes = labels ? [...dataset.fields, { name: 'labels', ...labels }] : dataset.fields;
+  const bytes = shapes.reduce((sum, shape) => sum + sampleBytes(shape) * size, 0);
+  if (bytes > most || size === 0) return dataset;
+  const whole = shapes.map((shape) => new Uint8Array(sampleBytes(shape) * size));
+  const filled = shapes.map(() => 0);
+  for await (const batch of dataset.read({ signal })) {
+    for (const [i, buffer] of whole.entries()) {
+      const part = i < dataset.fields.length ? batch.feeds[shapes[i]!.name] : batch.labels;
+      if (part === undefined) continue;
+      buffer.set(part.bytes(), filled[i]!);
+      filled[i]! += part.byteLength;
+    }
+  }
+  const tensors = shapes.map(({ dtype, dims }, i) => Tensor.ofBytes(dtype, [size, ...dims], whole[i]!));
+  const kept = labels ? tensors.pop() : undefined;
+  const fields = Object.fromEntries(tensors.map((tensor, i) => [shapes[i]!.name, tensor]));
+  return inMemory(fields, kept, { name, classes: labels?.classes, parts });
 }

@@ -48,7 +48,7 @@ export async function openModule(path: string): Promise<Dataset> {
 }
 
 async function load(path: string, name: string): Promise<unknown> {
-  const jiti = createJiti(pathToFileURL(resolve(path)).href, { moduleCache: false });
+  const jiti = createJiti(pathToFileURL(resolve(path)).href, { moduleCache: false, fsCache: false });
   try {
     return await jiti.import(resolve(path), { default: true });
   } catch (cause) {
@@ -135,9 +135,7 @@ function fromSamples(
   classes: readonly string[] | undefined,
   walk: (wanted: Wanted) => AsyncIterable<[number, ModuleSample]>,
 ): Dataset {
-  if (!isObject(first) || !isObject(first.feeds)) {
-    throw fail('DATA_DAMAGED', `${name}: a sample is {feeds: {name: values}, label?}`, { name });
-  }
+  checkSample(first, `sample 0 of ${name}`);
   const fields =
     declared ?? Object.entries(first.feeds).map(([field, value]) => ({ name: field, ...described(value) }));
   const label = first.label === undefined ? undefined : labelOf(first.label, name);
@@ -147,8 +145,9 @@ function fromSamples(
     fields,
     labels: label && { dtype: label.dtype, dims: label.dims, classes },
     async *samples(wanted) {
-      for await (const [index, sample] of walk(wanted)) {
+      for await (const [index, sample] of guarded(walk(wanted), name)) {
         const where = `sample ${index} of ${name}`;
+        checkSample(sample, where);
         const values = wanted.fields.map((position) => {
           const field = fields[position]!;
           return encode(sample.feeds[field.name], field, `${where}, ${field.name}`).bytes();
@@ -163,6 +162,20 @@ function fromSamples(
       }
     },
   });
+}
+
+function checkSample(sample: unknown, where: string): void {
+  if (isObject(sample) && isObject(sample.feeds)) return;
+  throw fail('DATA_DAMAGED', `${where} is not {feeds: {name: values}, label?}`, { where });
+}
+
+/** Says whose error it is that a module throws while it is walked. */
+async function* guarded<T>(items: AsyncIterable<T>, name: string): AsyncGenerator<T> {
+  try {
+    yield* items;
+  } catch (cause) {
+    throw ours(cause) ? cause : fail('DATA_DAMAGED', `${name} failed: ${messageOf(cause)}`, { name }, cause);
+  }
 }
 
 function described(value: ModuleValue): { dtype: DType; dims: readonly number[] } {

@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { fail, throwIfAborted } from '../../base/index.ts';
-import { type ByteFile, damagedBy, orDamaged, wholeFile } from '../arrays/byte-file.ts';
+import { type ByteFile, damagedBy, wholeFile } from '../arrays/byte-file.ts';
 import type { Dataset } from '../dataset.ts';
 import type { FullOptions } from '../options.ts';
 import { datasetOfRecords, type Located, type TableRecord, type WalkRequest } from './dataset-of-records.ts';
@@ -12,20 +12,18 @@ export async function openParquet(path: string, options: FullOptions): Promise<D
   const name = basename(path);
   const file = await wholeFile(path, name);
   if (file.byteLength < 12) throw fail('DATA_DAMAGED', `${name} is too short for Parquet`, { name });
-  const buffer = asyncBuffer(file);
-  const metadata = await orDamaged(name, () => parquetMetadataAsync(buffer));
+  const metadata = await decoded(file, (buffer) => parquetMetadataAsync(buffer));
   const size = Number(metadata.num_rows);
   if (!Number.isSafeInteger(size) || size < 0)
     throw fail('DATA_DAMAGED', `${name} claims ${size} rows`, { name });
   return datasetOfRecords(
-    { name, size, together: true, walk: (request) => walk(name, buffer, metadata, request) },
+    { name, size, together: true, walk: (request) => walk(file, metadata, request) },
     options,
   );
 }
 
 async function* walk(
-  name: string,
-  file: AsyncBuffer,
+  file: ByteFile,
   metadata: FileMetaData,
   { columns, skip, signal }: WalkRequest,
 ): AsyncGenerator<Located> {
@@ -34,9 +32,9 @@ async function* walk(
     throwIfAborted(signal);
     const end = start + Number(group.num_rows);
     if (!skip?.(start, end)) {
-      const rows = await readRows(name, file, metadata, start, end, columns);
+      const rows = await readRows(file, metadata, start, end, columns);
       for (const [i, row] of rows.entries()) {
-        yield { index: start + i, where: `${name}, row ${start + i}`, record: () => row };
+        yield { index: start + i, where: `${file.name}, row ${start + i}`, record: () => row };
       }
     }
     start = end;
@@ -44,37 +42,57 @@ async function* walk(
 }
 
 async function readRows(
-  name: string,
-  file: AsyncBuffer,
+  file: ByteFile,
   metadata: FileMetaData,
   rowStart: number,
   rowEnd: number,
   columns: readonly string[] | undefined,
 ): Promise<readonly TableRecord[]> {
   const wanted = columns && [...columns];
-  try {
-    return await parquetReadObjects({ file, metadata, rowStart, rowEnd, columns: wanted, compressors });
-  } catch (cause) {
-    throw damagedBy(name, cause);
-  }
+  const rows = await decoded(file, (buffer) =>
+    parquetReadObjects({ file: buffer, metadata, rowStart, rowEnd, columns: wanted, compressors }),
+  );
+  if (rows.length === rowEnd - rowStart) return rows;
+  const why = `${file.name} has ${rows.length} of the ${rowEnd - rowStart} rows that it claims`;
+  throw fail('DATA_DAMAGED', why, { name: file.name });
 }
 
-/** The file as the Parquet reader asks for it. */
-function asyncBuffer(file: ByteFile): AsyncBuffer {
-  return {
+/**
+ * Runs the Parquet reader on a file. The reader fetches ahead and may never look at what it fetched, so that a failed
+ * fetch would end the process as an unhandled rejection: fetches never fail, and what failed is thrown at the end.
+ */
+async function decoded<T>(file: ByteFile, work: (buffer: AsyncBuffer) => Promise<T>): Promise<T> {
+  let failure: unknown;
+  const buffer: AsyncBuffer = {
     byteLength: file.byteLength,
     async slice(start, end = file.byteLength) {
-      const from = start < 0 ? Math.max(0, file.byteLength + start) : start;
-      const to = Math.min(end, file.byteLength);
-      if (!(from <= to)) throw new RangeError(`bytes ${from} to ${to} of ${file.byteLength}`);
-      const bytes = new Uint8Array(to - from);
-      const reader = await file.openRandom!();
       try {
-        await reader.read(bytes, from);
-      } finally {
-        await reader.close();
+        return await readSlice(file, start, end);
+      } catch (cause) {
+        failure ??= cause;
+        return new ArrayBuffer(0);
       }
-      return bytes.buffer;
     },
   };
+  try {
+    const result = await work(buffer);
+    if (failure === undefined) return result;
+  } catch (cause) {
+    throw damagedBy(file.name, failure ?? cause);
+  }
+  throw damagedBy(file.name, failure);
+}
+
+async function readSlice(file: ByteFile, start: number, end: number): Promise<ArrayBuffer> {
+  const from = start < 0 ? Math.max(0, file.byteLength + start) : start;
+  const to = Math.min(end, file.byteLength);
+  if (!(from <= to)) throw new RangeError(`bytes ${from} to ${to} of ${file.byteLength}`);
+  const bytes = new Uint8Array(to - from);
+  const reader = await file.openRandom!();
+  try {
+    await reader.read(bytes, from);
+  } finally {
+    await reader.close();
+  }
+  return bytes.buffer;
 }
