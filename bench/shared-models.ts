@@ -58,7 +58,7 @@ export function sharedCases(): { cases: SharedCase[]; absent: string[] } {
     ['mnist/mnist-pngs.tar.gz'],
     { metric: 'top1', maxDrop: 1, note: '10,000 test images' },
     async ([archive], folder) =>
-      openDataset(join(unpack(archive!, folder), 'mnist-pngs', 'test'), {
+      openDataset(join(unpack(archive!, folder), 'test'), {
         kind: 'images',
         preprocess: { image: { channels: 1, width: 28, height: 28 } },
       }),
@@ -102,7 +102,7 @@ function keywords(folder: string): Promise<Dataset> {
   const features = new Float32Array(files.length * 490);
   const classes = files.map((name, i) => {
     const bytes = new Int8Array(readFileSync(join(folder, name)));
-    for (let j = 0; j < 490; j++) features[i * 490 + j] = (bytes[j]! - 83) * 0.5847029089927673;
+    for (let j = 0; j < 490; j++) features[i * 490 + j] = bytes[(j % 10) * 49 + Math.floor(j / 10)]! * 0.4;
     return Number(/_(\d+)\.bin$/.exec(name)![1]);
   });
   return Promise.resolve(

@@ -26,5 +26,9 @@ export interface Command {
   readonly summary: string;
   /** Declares arguments, options and examples. `--json` and `--quiet` are there already. */
   configure(command: Commander): void;
-  run(args: readonly string[], options: Readonly<Record<string, unknown>>, console: Console): Promise<Outcome>;
+  run(
+    args: readonly string[],
+    options: Readonly<Record<string, unknown>>,
+    console: Console,
+  ): Promise<Outcome>;
 }

@@ -1,6 +1,6 @@
 import { Command as Commander, CommanderError } from 'commander';
 import pc from 'picocolors';
-import { fail, messageOf, ModicumError, VERSION } from '../base/index.ts';
+import { fail, ModicumError, messageOf, VERSION } from '../base/index.ts';
 import { writeFileAtomically } from '../files/index.ts';
 import type { Command, Outcome } from './command.ts';
 import { COMMANDS } from './commands/index.ts';
@@ -13,7 +13,9 @@ import { terminalProgress } from './progress.ts';
 export async function runCli(argv: readonly string[]): Promise<number> {
   let exit = 0;
   const program = new Commander('modicum')
-    .description('Just enough inference-time compute: the cheapest version of an ONNX model that still does its job.')
+    .description(
+      'Just enough inference-time compute: the cheapest version of an ONNX model that still does its job.',
+    )
     .version(VERSION)
     .exitOverride()
     .showHelpAfterError('(add --help for the options)')
@@ -21,10 +23,17 @@ export async function runCli(argv: readonly string[]): Promise<number> {
   for (const command of Object.values(COMMANDS) as readonly Command[]) {
     const sub = program.command(command.name).description(command.summary).exitOverride();
     command.configure(sub);
-    sub.option('--json <file>', 'also write the result as JSON ("-": to standard output, instead of the text)');
+    sub.option(
+      '--json <file>',
+      'also write the result as JSON ("-": to standard output, instead of the text)',
+    );
     sub.option('--quiet', 'no progress');
     sub.action(async () => {
-      exit = await runCommand(command, sub.processedArgs.flat().filter((arg) => arg !== undefined), sub.opts());
+      exit = await runCommand(
+        command,
+        sub.processedArgs.flat().filter((arg) => arg !== undefined),
+        sub.opts(),
+      );
     });
   }
   try {
@@ -36,7 +45,11 @@ export async function runCli(argv: readonly string[]): Promise<number> {
   return exit;
 }
 
-async function runCommand(command: Command, args: readonly string[], options: Record<string, unknown>): Promise<number> {
+async function runCommand(
+  command: Command,
+  args: readonly string[],
+  options: Record<string, unknown>,
+): Promise<number> {
   const json = options.json as string | undefined;
   const stop = new AbortController();
   const progress = terminalProgress(process.stderr, options.quiet === true);
@@ -90,7 +103,9 @@ function known(thrown: unknown): ModicumError {
 /** Prints what, why and what to do; answers the exit code. */
 function report(thrown: unknown): number {
   const error = known(thrown);
-  process.stderr.write(`${pc.red('error')} ${error.code}: ${error.message}\n  ${pc.cyan('what to do')}: ${error.hint}\n`);
+  process.stderr.write(
+    `${pc.red('error')} ${error.code}: ${error.message}\n  ${pc.cyan('what to do')}: ${error.hint}\n`,
+  );
   if (process.env.MODICUM_DEBUG) process.stderr.write(`${String((thrown as Error)?.stack)}\n`);
   return error.exitCode;
 }

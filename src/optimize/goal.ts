@@ -31,16 +31,21 @@ export function makeGoal(partial: Partial<Goal> & { metric: string }): Goal {
   const goal: Goal = { maxDrop: 1, minimize: 'cost', confidence: 0.95, ...dropUndefined(partial) };
   const positive = (name: 'p99' | 'maxBytes') => {
     const value = goal[name];
-    if (value !== undefined && !(value > 0)) throw fail('USAGE_BAD_OPTION', `${name} is ${value}, not above 0`);
+    if (value !== undefined && !(value > 0))
+      throw fail('USAGE_BAD_OPTION', `${name} is ${value}, not above 0`);
   };
-  if (!(goal.maxDrop >= 0)) throw fail('USAGE_BAD_OPTION', `the largest drop is ${goal.maxDrop}, not 0 or more`);
+  if (!(goal.maxDrop >= 0))
+    throw fail('USAGE_BAD_OPTION', `the largest drop is ${goal.maxDrop}, not 0 or more`);
   positive('p99');
   positive('maxBytes');
   if (!(goal.confidence >= 0.5 && goal.confidence < 1)) {
     throw fail('USAGE_BAD_OPTION', `the confidence is ${goal.confidence}, not in 0.5..1`);
   }
   if (!(goal.minimize in OBJECTIVES)) {
-    throw fail('USAGE_BAD_OPTION', `"${goal.minimize}" cannot be minimized; ${Object.keys(OBJECTIVES).join(', ')} can`);
+    throw fail(
+      'USAGE_BAD_OPTION',
+      `"${goal.minimize}" cannot be minimized; ${Object.keys(OBJECTIVES).join(', ')} can`,
+    );
   }
   return goal;
 }

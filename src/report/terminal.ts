@@ -14,11 +14,15 @@ const MARKS: Record<StoryVariant['status'], (text: string) => string> = {
   rejected: (text) => pc.dim(`✗ ${text}`),
 };
 
-/** A table without vertical lines, for a terminal. Columns after the first are right-aligned. */
-export function textTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
+/** A table without lines, for a terminal. Columns after the first are right-aligned unless told. */
+export function textTable(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  align: readonly ('left' | 'right')[] = head.map((_, at) => (at === 0 ? 'left' : 'right')),
+): string {
   const table = new Table({
     head: [...head],
-    colAligns: head.map((_, at) => (at === 0 ? 'left' : 'right')),
+    colAligns: [...align],
     style: { head: [], border: [], 'padding-left': 1, 'padding-right': 1 },
     chars: {
       top: '',

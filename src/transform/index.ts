@@ -15,3 +15,5 @@ export { EXACT_PASSES, type ExactPassName } from './passes.ts';
 export * from './quantize/index.ts';
 export { type PassesResult, runPasses, type Step, type StepNote, step } from './run-passes.ts';
 export { NEWEST_OPSET, type UpgradeOptions, upgradeOpset } from './upgrade/upgrade-opset.ts';
+export { cleanUp } from './fold/clean-up.ts';
+export { RECIPE_PASSES, type RecipePassName, recipePass } from './recipe-passes.ts';

@@ -1,0 +1,61 @@
+import { fail } from '../../base/index.ts';
+import { evaluate, METRICS, metricByName } from '../../measure/index.ts';
+import { quantity } from '../../report/index.ts';
+import { openSession } from '../../run/index.ts';
+import type { Command } from '../command.ts';
+import { loadConfig } from '../config.ts';
+import { dataOf, numberOf, withData } from '../options.ts';
+
+export const evalCommand: Command = {
+  name: 'eval',
+  summary: 'accuracy of a model on data, or its fidelity to another model',
+  configure(command) {
+    command.argument('<model>', 'an .onnx file');
+    withData(command, true)
+      .requiredOption('--metric <name>', Object.keys(METRICS).join(', '))
+      .option(
+        '--against <model>',
+        'the model it is compared with, for fidelity (agreement, cosine, sqnr, kl, max-error)',
+      )
+      .option('--output <name>', 'the output to look at (default: the first; for fidelity all)')
+      .option('--axis <n>', 'axis of the classes (default: the last)')
+      .option('--threshold <x>', 'a single score at or above it means yes (default: 0.5)')
+      .option('--batch <n>', 'samples per run, where the model allows it', '32')
+      .option('--threads <n>', 'threads (default: all cores)')
+      .addHelpText(
+        'after',
+        '\nExamples:\n  modicum eval model.onnx --data test.npz --metric top1\n  modicum eval int8.onnx --against model.onnx --data photos/ --metric cosine',
+      );
+  },
+  async run([model = ''], options, { print, progress, signal }) {
+    const metric = metricByName(String(options.metric), {
+      output: options.output as string | undefined,
+      axis: options.axis === undefined ? undefined : numberOf('axis', options.axis),
+      threshold: options.threshold === undefined ? undefined : numberOf('threshold', options.threshold),
+    });
+    const against = options.against as string | undefined;
+    if (metric.needs.reference && against === undefined) {
+      throw fail('METRIC_UNFIT', `${metric.name} compares with another model and none is given`, {
+        hint: 'Give the model to compare with: --against MODEL.',
+      });
+    }
+    const dataset = await dataOf(options, await loadConfig());
+    if (dataset === undefined) throw fail('USAGE_BAD_OPTION', '--data is missing');
+    const settings =
+      options.threads === undefined ? {} : { threads: numberOf('threads', options.threads, 1, 1024) };
+    const session = await openSession(model, settings);
+    const reference = against === undefined ? undefined : await openSession(against, settings);
+    try {
+      const batch = numberOf('batch', options.batch, 1, 65536);
+      const result = await evaluate(session, dataset, metric, { reference, batch, progress, signal });
+      const { value, interval, n, nonFinite, record } = result;
+      const range = `${quantity(interval.low, metric.unit)} to ${quantity(interval.high, metric.unit)}`;
+      print(`${metric.name}: ${quantity(value, metric.unit)}`);
+      print(`  ${interval.level * 100} % interval ${range} (${interval.method}), ${n} samples`);
+      if (nonFinite > 0) print(`  ${nonFinite} samples gave NaN or infinity, and count as wrong`);
+      return { json: { model, against, data: dataset.name, record, nonFinite } };
+    } finally {
+      await Promise.all([session.dispose(), reference?.dispose()]);
+    }
+  },
+};

@@ -1,0 +1,15 @@
+import type { Command } from '../command.ts';
+import { doctorCommand } from './doctor.ts';
+import { evalCommand } from './eval.ts';
+import { optimizeCommand } from './optimize.ts';
+import { profileCommand } from './profile.ts';
+import { quantizeCommand } from './quantize.ts';
+
+/** Every command, in the order of --help: adding one is a file and a line here. */
+export const COMMANDS = {
+  doctor: doctorCommand,
+  profile: profileCommand,
+  eval: evalCommand,
+  optimize: optimizeCommand,
+  quantize: quantizeCommand,
+} as const satisfies Record<string, Command>;

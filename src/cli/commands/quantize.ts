@@ -1,0 +1,142 @@
+import { stat } from 'node:fs/promises';
+import { fail } from '../../base/index.ts';
+import { type Dataset, subset } from '../../data/index.ts';
+import { loadModel, saveModel } from '../../files/index.ts';
+import { assertValid } from '../../graph/index.ts';
+import { quantity, textTable } from '../../report/index.ts';
+import { CALIBRATORS, cleanUp, type RecipePassName, recipePass } from '../../transform/index.ts';
+import type { Command } from '../command.ts';
+import { loadConfig } from '../config.ts';
+import { dataOf, numberOf, withData } from '../options.ts';
+
+const METHODS = {
+  static: 'quantize-static',
+  dynamic: 'quantize-dynamic',
+  weights: 'quantize-weights',
+} as const satisfies Record<string, RecipePassName>;
+
+export const quantizeCommand: Command = {
+  name: 'quantize',
+  summary: 'one quantization, with the check of what the runtime fuses',
+  configure(command) {
+    command
+      .argument('<model>', 'an .onnx file')
+      .option(
+        '--method <name>',
+        'static (8 bits, needs data), dynamic (8 bits), weights (4 or 8 bits)',
+        'static',
+      );
+    withData(command, false)
+      .option('--calibrator <name>', `static: ${Object.keys(CALIBRATORS).join(', ')}`, 'minmax')
+      .option('--samples <n>', 'static: samples to calibrate on', '512')
+      .option('--activations <type>', 'static: uint8 or int8', 'uint8')
+      .option('--per-tensor', 'static: one scale for each weight instead of one for each channel')
+      .option('--reduce-range', 'static: 7-bit weights, for x64 without VNNI')
+      .option('--bits <n>', 'weights: 4 or 8', '4')
+      .option('--block <n>', 'weights: 16, 32, 64, 128 or 256', '32')
+      .option('--asymmetric', 'weights: with zero points')
+      .option('--exclude <names>', 'nodes to leave in float, separated by commas')
+      .option('--exclude-ops <ops>', 'operators to leave in float, separated by commas')
+      .option('--exclude-pattern <regex>', 'nodes to leave in float by name')
+      .option('--keep-first <n>', 'leaves the first so many heavy layers in float')
+      .option('--keep-last <n>', 'leaves the last so many heavy layers in float')
+      .option('--no-clean', 'does not fold and clean the graph first')
+      .option('--external', 'writes the weights to a file of their own')
+      .option('--out <file>', 'the .onnx file to write (default: <model>.<method>.onnx)')
+      .addHelpText(
+        'after',
+        '\nExamples:\n  modicum quantize model.onnx --data samples.npz --calibrator mse\n  modicum quantize llm.onnx --method weights --bits 4 --block 128 --external',
+      );
+  },
+  async run([path = ''], options, { print, progress, signal }) {
+    const method = String(options.method) as keyof typeof METHODS;
+    if (!(method in METHODS)) {
+      throw fail('USAGE_BAD_OPTION', `--method is "${method}"; there are ${Object.keys(METHODS).join(', ')}`);
+    }
+    const pass = recipePass(METHODS[method]);
+    const dataset = await dataOf(options, await loadConfig());
+    if (method === 'static' && dataset === undefined) throw fail('CALIBRATION_NEEDED', 'no --data is given');
+    const context = { progress, signal, seed: 0, calibration: dataset && spread(dataset, options.samples) };
+    const original = await loadModel(path);
+    assertValid(original);
+    const clean =
+      options.clean === false ? original : (await cleanUp.apply(original, cleanUp.defaults, context)).model;
+    const result = await pass.apply(clean, { ...pass.defaults, ...passOptions(method, options) }, context);
+    const out = (options.out as string | undefined) ?? path.replace(/(\.onnx)?$/, `.${method}.onnx`);
+    signal.throwIfAborted();
+    await saveModel(result.model, out, { external: options.external === true ? 'always' : 'auto' });
+    const notes = result.notes.filter(({ action }) => action !== 'changed');
+    const changed = result.notes.length - notes.length;
+    print(
+      `${changed} nodes in ${method === 'weights' ? `${options.bits} bits` : '8 bits'}, ${notes.length} left as they were`,
+    );
+    if (result.fusion !== undefined) {
+      const rows = result.fusion.nodes.map((node) => [
+        node.name,
+        node.op,
+        node.status,
+        node.why ?? (node.executedAs.join(', ') || 'part of a neighbour'),
+      ]);
+      if (rows.length > 0)
+        print(
+          `\n${textTable(['node', 'operator', 'fusion', 'executed as, or why not'], rows, ['left', 'left', 'left', 'left'])}`,
+        );
+      for (const { node, what } of result.fusion.repaired) print(`  repaired ${node}: ${what}`);
+    }
+    for (const { node, op, action, why } of notes)
+      print(`  ${action} ${node}${op === '' ? '' : ` (${op})`}: ${why}`);
+    const bytes = (await stat(out)).size;
+    print(`\n wrote ${out}, ${quantity(bytes, 'B')} (${path} has ${quantity((await stat(path)).size, 'B')})`);
+    return { json: { out, bytes, notes: result.notes, fusion: result.fusion } };
+  },
+};
+
+/** Samples spread evenly over the data. */
+function spread(dataset: Dataset, samples: unknown): Dataset {
+  const count = Math.min(dataset.size, numberOf('samples', samples, 1, 1e9));
+  return subset(
+    dataset,
+    Array.from({ length: count }, (_, i) => Math.floor((i * dataset.size) / count)),
+  );
+}
+
+function passOptions(
+  method: keyof typeof METHODS,
+  options: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  const list = (value: unknown) => (value === undefined ? undefined : String(value).split(','));
+  const count = (name: string, value: unknown) =>
+    value === undefined ? undefined : numberOf(name, value, 0, 1e6);
+  const selection = {
+    exclude: list(options.exclude),
+    excludeOps: list(options.excludeOps),
+    excludePatterns: options.excludePattern === undefined ? undefined : [String(options.excludePattern)],
+    keepFirst: count('keep-first', options.keepFirst),
+    keepLast: count('keep-last', options.keepLast),
+  };
+  const given =
+    method === 'static'
+      ? {
+          method: choice('calibrator', options.calibrator, Object.keys(CALIBRATORS)),
+          activations: choice('activations', options.activations, ['uint8', 'int8']),
+          perChannel: options.perTensor !== true,
+          reduceRange: options.reduceRange === true,
+        }
+      : method === 'weights'
+        ? {
+            bits: Number(choice('bits', options.bits, ['4', '8'])),
+            blockSize: numberOf('block', options.block, 16, 256),
+            symmetric: options.asymmetric !== true,
+          }
+        : {};
+  return Object.fromEntries(
+    Object.entries({ ...selection, ...given }).filter(([, value]) => value !== undefined),
+  );
+}
+
+function choice(name: string, value: unknown, among: readonly string[]): string {
+  if (!among.includes(String(value))) {
+    throw fail('USAGE_BAD_OPTION', `--${name} is "${value}"; it takes ${among.join(' or ')}`);
+  }
+  return String(value);
+}

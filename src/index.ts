@@ -1,0 +1,24 @@
+/** The library: everything a command does is a function here. */
+export { fail, ModicumError, type Progress, Random, SILENT, VERSION } from './base/index.ts';
+export { type Config, defineConfig } from './cli/config.ts';
+export * from './data/index.ts';
+export * from './files/index.ts';
+export * from './graph/index.ts';
+export * from './measure/index.ts';
+export {
+  type Bundle,
+  BUNDLE_VERSION,
+  type Goal,
+  makeGoal,
+  OBJECTIVES,
+  type Objective,
+  type OptimizeOptions,
+  type OptimizeResult,
+  optimize,
+  type Recipe,
+  type RunSettings,
+  readBundle,
+} from './optimize/index.ts';
+export * from './report/index.ts';
+export * from './run/index.ts';
+export * from './transform/index.ts';

@@ -1,0 +1,80 @@
+import type { Recipe, Step } from './recipe.ts';
+
+/** A recipe worth trying, and when. */
+export interface Candidate {
+  readonly id: string;
+  readonly title: string;
+  readonly recipe: Recipe;
+  /** What kind of arithmetic it brings; fall-back to float is tried for the kinds that calibrate. */
+  readonly kind: 'float' | 'static' | 'dynamic' | 'weights';
+}
+
+/** Shares of the multiply-accumulates of a model by the kind of operator. */
+export interface OpMix {
+  readonly conv: number;
+  readonly matmul: number;
+  readonly recurrent: number;
+}
+
+/** What every variant starts with: the graph cleaned, the batch freed where that is sound. */
+export const FOUNDATION: Recipe = [
+  { pass: 'clean', words: 'clean graph' },
+  { pass: 'free-batch', words: 'free batch' },
+];
+
+const staticStep = (method: string, more: Record<string, unknown> = {}, words = ''): Step => ({
+  pass: 'quantize-static',
+  options: { method, ...more },
+  words: `int8 static, ${method} ranges${words}`,
+});
+
+/** Static quantization that leaves some nodes in float. */
+export function staticWithout(method: string, exclude: readonly string[], why: string): Recipe {
+  return [...FOUNDATION, staticStep(method, { exclude }, `, ${why}`)];
+}
+
+function statics(): Candidate[] {
+  return (['minmax', 'percentile', 'entropy', 'mse'] as const).map((method) => ({
+    id: `int8-static-${method}`,
+    title: `int8 static (${method})`,
+    recipe: [...FOUNDATION, staticStep(method)],
+    kind: 'static',
+  }));
+}
+
+const DYNAMIC: Candidate = {
+  id: 'int8-dynamic',
+  title: 'int8 dynamic',
+  recipe: [...FOUNDATION, { pass: 'quantize-dynamic', words: 'int8 dynamic' }],
+  kind: 'dynamic',
+};
+
+function weights(bits: 4 | 8, blockSize: number): Candidate {
+  return {
+    id: `int${bits}-weights-${blockSize}`,
+    title: `int${bits} weights (blocks of ${blockSize})`,
+    recipe: [
+      ...FOUNDATION,
+      {
+        pass: 'quantize-weights',
+        options: { bits, blockSize },
+        words: `int${bits} weights, blocks of ${blockSize}`,
+      },
+    ],
+    kind: 'weights',
+  };
+}
+
+/**
+ * The quantizations that fit the mix of operators, the most promising first (the order that published and own figures
+ * suggest: static for convolutions, dynamic for matrix products and recurrence, weight-only for matrices alone).
+ */
+export function candidatesFor(mix: OpMix): Candidate[] {
+  const byMatrices = [DYNAMIC, ...statics(), weights(8, 32), weights(4, 32), weights(4, 128)];
+  if (mix.conv >= 0.5)
+    return [
+      ...statics(),
+      ...(mix.matmul + mix.recurrent > 0.05 ? byMatrices.filter((c) => c.kind !== 'static') : []),
+    ];
+  return byMatrices;
+}

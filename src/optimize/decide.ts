@@ -1,0 +1,103 @@
+import type { Metric } from '../measure/index.ts';
+import { fixedSequence } from './fixed-sequence.ts';
+import type { Goal } from './goal.ts';
+import type { Judge } from './judge.ts';
+import { objectiveOf, speedObjection } from './objective.ts';
+import { paretoFront } from './pareto.ts';
+import type { Variant } from './variant.ts';
+
+/** Variants that go to the last test at most: each costs a run over the held-out part. */
+const FINALISTS = 5;
+
+/** How much a variant may lose at worst, by what the search part showed: what orders the last test. */
+export function riskOf(variant: Variant): number {
+  if (variant.faithful) return 0;
+  return variant.drop === undefined ? Number.POSITIVE_INFINITY : Math.max(0, variant.drop.interval.high);
+}
+
+/**
+ * The variants that are worth the last test, from the safest to the cheapest: the Pareto front of risk and objective
+ * among those that lose no more than allowed on the search part. Where there are too many, the cheapest stay, with the
+ * safest before them.
+ */
+export function finalistsOf(variants: readonly Variant[], goal: Goal): Variant[] {
+  const able = variants.filter(
+    (variant) => variant.faithful || (variant.drop?.value ?? Number.NaN) <= goal.maxDrop,
+  );
+  const front = paretoFront(
+    able.map((variant) => ({ variant, x: objectiveOf(variant, goal), y: riskOf(variant) })),
+  );
+  const sorted = front.map(({ variant }) => variant);
+  return sorted.length <= FINALISTS ? sorted : [sorted[0]!, ...sorted.slice(-(FINALISTS - 1))];
+}
+
+/**
+ * Tests the finalists on the held-out part, from the safest to the cheapest, and stops at the first whose accuracy does
+ * not hold: the last that passed is chosen (see fixedSequence). A variant without a sure gain is passed over. Answers
+ * undefined where none passes. Every tested variant learns why it was or was not chosen.
+ */
+export async function chooseAmong(
+  finalists: readonly Variant[],
+  baseline: Variant,
+  goal: Goal,
+  judge: Judge,
+): Promise<Variant | undefined> {
+  const fast = finalists.filter((variant) => {
+    const objection = speedObjection(variant, baseline, goal);
+    if (objection === undefined) return true;
+    variant.status = 'rejected';
+    variant.why = objection;
+    return false;
+  });
+  const passed = await fixedSequence(fast, async (variant) => {
+    variant.heldOut ??= await judge.evaluate(variant.model, 'heldOut', variant.title);
+    const objection = accuracyObjection(variant, goal, judge.metric);
+    if (objection === undefined) return true;
+    variant.status = 'rejected';
+    variant.why = objection;
+    return false;
+  });
+  for (const variant of fast.slice(passed + 1)) {
+    variant.status = 'rejected';
+    variant.why = 'a safer variant already failed on the held-out part';
+  }
+  const chosen = fast[passed - 1];
+  for (const variant of fast.slice(0, passed)) {
+    variant.status = variant === chosen ? 'chosen' : 'front';
+    variant.why =
+      variant === chosen
+        ? chosenWhy(variant, goal, judge.metric)
+        : 'holds on the held-out part, and costs more';
+  }
+  return chosen;
+}
+
+/** Why a variant must not be shipped for its accuracy on the held-out part, or undefined. */
+export function accuracyObjection(variant: Variant, goal: Goal, metric: Metric): string | undefined {
+  const { heldOut } = variant;
+  if (heldOut === undefined) return 'it was not tested on the held-out part';
+  const { evaluation, drop } = heldOut;
+  const points = (value: number) =>
+    `${value.toFixed(2)}${metric.unit === '%' ? ' points' : ` ${metric.unit}`}`;
+  // A faithful variant computes the same up to rounding, by construction; its few samples need not prove it once more.
+  const worst = variant.faithful ? drop.value : drop.interval.high;
+  if (!(worst <= goal.maxDrop)) {
+    const few = drop.value <= goal.maxDrop ? `; ${drop.n} held-out samples cannot show less` : '';
+    return `it may lose ${points(worst)} on the held-out part (${points(drop.value)} seen), over the ${points(goal.maxDrop)} allowed${few}`;
+  }
+  if (goal.minValue !== undefined) {
+    const { low, high } = evaluation.interval;
+    const sure = metric.higherIsBetter ? low >= goal.minValue : high <= goal.minValue;
+    if (!sure) return `its ${metric.name} of ${points(evaluation.value)} is not surely past ${goal.minValue}`;
+  }
+  return undefined;
+}
+
+function chosenWhy(variant: Variant, goal: Goal, metric: Metric): string {
+  const unit = metric.unit === '%' ? 'points' : metric.unit;
+  const drop = variant.heldOut!.drop;
+  const loss = variant.faithful
+    ? 'computes the same up to rounding'
+    : `loses at most ${Math.max(0, drop.interval.high).toFixed(2)} ${unit} (${(goal.confidence * 100).toFixed(0)} % sure, ${drop.n} held-out samples)`;
+  return `the least ${goal.minimize} of those that hold: ${loss}`;
+}

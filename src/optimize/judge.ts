@@ -1,0 +1,195 @@
+import { type Progress, SILENT } from '../base/index.ts';
+import type { Dataset, Split } from '../data/index.ts';
+import type { Model } from '../graph/index.ts';
+import {
+  type Comparison,
+  compareEvaluations,
+  comparePaired,
+  type Drop,
+  type Evaluation,
+  evaluate,
+  type Measurement,
+  type Metric,
+  type MetricOptions,
+  metricByName,
+} from '../measure/index.ts';
+import { type OrtSession, openSession, type Port } from '../run/index.ts';
+import type { FeedStore } from './feed-store.ts';
+import type { Goal } from './goal.ts';
+import { defaultRunSettings, type RunSettings, sessionSettings } from './settings.ts';
+import type { Timing } from './variant.ts';
+
+export interface JudgeOptions {
+  /** The model as given: a path where it has one, so that it is opened just as its user opens it. */
+  readonly original: Model | string;
+  readonly goal: Goal;
+  readonly metricOptions?: MetricOptions;
+  readonly split: Split;
+  readonly feeds: FeedStore;
+  readonly cores: number;
+  readonly seed: number;
+  readonly progress?: Progress;
+  readonly signal?: AbortSignal;
+}
+
+export type Part = 'search' | 'heldOut';
+
+interface Race {
+  readonly given: Comparison;
+  readonly ours: Comparison;
+  readonly givenP99: number;
+  readonly p99: number;
+}
+
+/** Samples per run while accuracy is measured, where the model allows it. */
+const EVALUATION_BATCH = 32;
+
+/**
+ * Holds every variant against the model as given: accuracy on the same samples, speed in turns within one run. The
+ * model as given runs as a user runs it: the runtime's defaults, one sample a call.
+ */
+export class Judge {
+  readonly metric: Metric;
+  /** Everything that was measured, for the records. */
+  readonly records: Measurement[] = [];
+  readonly #o: JudgeOptions;
+  readonly #baseline = new Map<Part, Promise<Evaluation>>();
+  #reference: Promise<OrtSession> | undefined;
+
+  constructor(options: JudgeOptions) {
+    this.#o = options;
+    this.metric = metricByName(options.goal.metric, options.metricOptions);
+  }
+
+  /** The model as given on one part. */
+  baseline(part: Part): Promise<Evaluation> {
+    let found = this.#baseline.get(part);
+    if (found === undefined) {
+      found = this.#evaluate(this.#o.original, part, 'as given');
+      this.#baseline.set(part, found);
+    }
+    return found;
+  }
+
+  /** A variant on one part, and what it loses there; the upper end of the interval holds with the goal's confidence. */
+  async evaluate(model: Model, part: Part, name: string): Promise<{ evaluation: Evaluation; drop: Drop }> {
+    const { goal, seed, signal } = this.#o;
+    const baseline = await this.baseline(part);
+    const evaluation = await this.#evaluate(model, part, name);
+    const drop = compareEvaluations(baseline, evaluation, this.metric, {
+      level: goal.confidence,
+      oneSided: true,
+      seed,
+      signal,
+    });
+    return { evaluation, drop };
+  }
+
+  async #evaluate(model: Model | string, part: Part, name: string): Promise<Evaluation> {
+    const { split, seed, progress, signal, cores } = this.#o;
+    const dataset: Dataset = split[part];
+    const session = await openSession(model, sessionSettings(defaultRunSettings(cores)));
+    try {
+      const reference = this.metric.needs.reference ? await this.#referenceSession() : undefined;
+      const evaluation = await evaluate(session, dataset, this.metric, {
+        reference,
+        batch: EVALUATION_BATCH,
+        seed,
+        progress: progress ?? SILENT,
+        signal,
+      });
+      const { record } = evaluation;
+      this.records.push({ ...record, settings: { ...record.settings, variant: name, part } });
+      return evaluation;
+    } finally {
+      await session.dispose();
+    }
+  }
+
+  #referenceSession(): Promise<OrtSession> {
+    this.#reference ??= openSession(this.#o.original, sessionSettings(defaultRunSettings(this.#o.cores)));
+    return this.#reference;
+  }
+
+  /** Speed of a variant against the model as given: at its settings, and for a single sample at `single`. */
+  async race(
+    model: Model,
+    name: string,
+    settings: RunSettings,
+    single: RunSettings,
+    seconds: number,
+  ): Promise<Timing> {
+    const many = await this.#race(model, name, settings, seconds / 2);
+    const one = await this.#race(model, name, single, seconds / 2);
+    return {
+      given: {
+        throughput: many.given.throughput.value,
+        latency: one.given.latency.value,
+        cpuPerSample: many.given.cpu.value,
+        p99: many.givenP99,
+      },
+      throughput: many.ours.throughput.value,
+      speedup: many.ours.throughputRatio.value,
+      speedupLow: many.ours.throughputRatio.interval?.low ?? Number.NaN,
+      speedupHigh: many.ours.throughputRatio.interval?.high ?? Number.NaN,
+      cpuPerSample: many.ours.cpu.value,
+      cpuRatioHigh: many.ours.cpuRatio.interval?.high ?? Number.NaN,
+      p99: many.p99,
+      latency: one.ours.latency.value,
+      latencyRatio: one.ours.latencyRatio.value,
+      latencyRatioLow: one.ours.latencyRatio.interval?.low ?? Number.NaN,
+      latencyRatioHigh: one.ours.latencyRatio.interval?.high ?? Number.NaN,
+    };
+  }
+
+  async #race(model: Model | string, name: string, settings: RunSettings, seconds: number): Promise<Race> {
+    const { original, cores, seed, signal, feeds } = this.#o;
+    const plain = defaultRunSettings(cores);
+    const given = await openSession(original, sessionSettings(plain));
+    const variant = await openSession(model, sessionSettings(settings));
+    try {
+      const contestant = async (title: string, session: OrtSession, wanted: number) => {
+        const batch = feeds.batchFor(session.inputs, wanted);
+        return {
+          name: title,
+          session,
+          feeds: await feeds.feeds(session.inputs, batch),
+          samplesPerRun: batch,
+        };
+      };
+      const pair = [
+        await contestant('as given', given, 1),
+        await contestant(name, variant, settings.batch),
+      ] as const;
+      const compared = await comparePaired(pair, {
+        seconds,
+        seed,
+        signal,
+        settings: [{ ...plain }, { ...settings }],
+      });
+      this.records.push(...compared.records);
+      const tail = async (at: 0 | 1) => {
+        const { session, feeds: batches } = pair[at];
+        const { latencies } = await session.loop(batches, { seconds: Math.min(0.5, seconds / 4), signal });
+        const sorted = latencies.slice().sort();
+        return sorted[Math.min(sorted.length - 1, Math.floor(0.99 * sorted.length))] ?? Number.NaN;
+      };
+      const [first, second] = compared.contestants as [Comparison, Comparison];
+      return { given: first, ours: second, givenP99: await tail(0), p99: await tail(1) };
+    } finally {
+      await Promise.all([given.dispose(), variant.dispose()]);
+    }
+  }
+
+  /** The inputs and outputs of a model. */
+  async portsOf(model: Model): Promise<{ inputs: readonly Port[]; outputs: readonly Port[] }> {
+    const session = await openSession(model, sessionSettings(defaultRunSettings(1)));
+    const { inputs, outputs } = session;
+    await session.dispose();
+    return { inputs, outputs };
+  }
+
+  async dispose(): Promise<void> {
+    await (await this.#reference)?.dispose();
+  }
+}

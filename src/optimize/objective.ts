@@ -1,0 +1,47 @@
+import type { Goal } from './goal.ts';
+import type { Variant } from './variant.ts';
+
+/** What the goal minimizes, for ranking: seconds, CPU-seconds, ms or bytes. Infinite where it was not measured. */
+export function objectiveOf(variant: Variant, goal: Goal): number {
+  const { timing } = variant;
+  switch (goal.minimize) {
+    case 'size':
+      return variant.bytes;
+    case 'latency':
+      return timing?.latency ?? Number.POSITIVE_INFINITY;
+    case 'energy':
+      return timing?.cpuPerSample ?? Number.POSITIVE_INFINITY;
+    case 'cost':
+      return timing === undefined ? Number.POSITIVE_INFINITY : 1 / timing.throughput;
+  }
+}
+
+/** Why a variant must not be shipped for its speed or size, or undefined. Intervals decide, not points. */
+export function speedObjection(variant: Variant, baseline: Variant, goal: Goal): string | undefined {
+  const { timing } = variant;
+  if (timing === undefined) return 'its speed was not measured';
+  if (goal.maxBytes !== undefined && variant.bytes > goal.maxBytes) {
+    return `its ${variant.bytes} bytes pass the goal's ${goal.maxBytes}`;
+  }
+  if (goal.p99 !== undefined && timing.p99 > goal.p99) {
+    return `its 99th percentile of ${timing.p99.toFixed(2)} ms passes the goal's ${goal.p99} ms`;
+  }
+  if (timing.speedupHigh < 1)
+    return `it is slower than the model as given (${ratio(timing.speedup)} the throughput)`;
+  if (goal.p99 === undefined && timing.latencyRatioLow > 1) {
+    return `a single call is slower than with the model as given (${ratio(timing.latencyRatio)} the time)`;
+  }
+  const gain = `no gain in ${goal.minimize} is sure`;
+  switch (goal.minimize) {
+    case 'size':
+      return variant.bytes < baseline.bytes ? undefined : 'it is not smaller than the model as given';
+    case 'latency':
+      return timing.latencyRatioHigh < 1 ? undefined : gain;
+    case 'energy':
+      return timing.cpuRatioHigh < 1 ? undefined : gain;
+    case 'cost':
+      return timing.speedupLow > 1 ? undefined : gain;
+  }
+}
+
+const ratio = (value: number) => `${value.toFixed(2)} times`;

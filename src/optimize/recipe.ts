@@ -1,0 +1,127 @@
+import { weightBytes } from '../files/index.ts';
+import { cloneModel, encodeModel, type Model } from '../graph/index.ts';
+import type { Feeds } from '../run/index.ts';
+import {
+  calibrationValues,
+  collectStatistics,
+  type FusionReport,
+  findSlowNodes,
+  type PassContext,
+  type PassNote,
+  type RecipePassName,
+  rankSensitivity,
+  recipePass,
+  type Statistics,
+} from '../transform/index.ts';
+import { type RunSettings, sessionSettings } from './settings.ts';
+import type { Sensitivity } from './variant.ts';
+
+/** A pass with its settings; settings left out are the pass's defaults. */
+export interface Step {
+  readonly pass: RecipePassName;
+  readonly options?: Readonly<Record<string, unknown>>;
+  /** The step in words, for people. */
+  readonly words: string;
+}
+
+/** Passes and settings, in order: what makes a variant out of a model. */
+export type Recipe = readonly Step[];
+
+export interface Cooked {
+  readonly model: Model;
+  /** Of the file it makes. */
+  readonly bytes: number;
+  readonly notes: readonly PassNote[];
+  /** What the runtime makes of the quantized nodes, by the last quantizing step. */
+  readonly fusion?: FusionReport;
+  /** True where every step that changed something keeps the outputs up to rounding. */
+  readonly faithful: boolean;
+}
+
+/** Past this, a model is measured by its weights alone: encoding it just to count bytes would cost too much memory. */
+const LARGE = 2 ** 28;
+
+/** Runs recipes, and keeps what several of them share: how they begin, and what calibration counted. */
+export class Kitchen {
+  readonly #original: Model;
+  readonly #context: PassContext;
+  readonly #kept = new Map<string, Promise<Cooked>>();
+  readonly #statistics = new WeakMap<Model, Promise<Statistics>>();
+
+  constructor(original: Model, context: PassContext) {
+    this.#original = original;
+    this.#context = context;
+  }
+
+  /** The model that a recipe makes. Throws what its passes throw. */
+  cook(recipe: Recipe): Promise<Cooked> {
+    const key = JSON.stringify(recipe.map(({ pass, options }) => [pass, options ?? {}]));
+    let found = this.#kept.get(key);
+    if (found === undefined) {
+      found = this.#cook(recipe);
+      this.#kept.set(key, found);
+    }
+    return found;
+  }
+
+  async #cook(recipe: Recipe): Promise<Cooked> {
+    const step = recipe.at(-1);
+    if (step === undefined) {
+      const model = cloneModel(this.#original);
+      return { model, bytes: bytesOf(model), notes: [], faithful: true };
+    }
+    const before = await this.cook(recipe.slice(0, -1));
+    const pass = recipePass(step.pass);
+    const options = { ...pass.defaults, ...step.options, ...(await this.#counted(step, before.model)) };
+    const result = await pass.apply(before.model, options, this.#context);
+    return {
+      model: result.model,
+      bytes: bytesOf(result.model),
+      notes: [...before.notes, ...result.notes],
+      fusion: result.fusion ?? before.fusion,
+      faithful: before.faithful && (!result.modified || pass.error(options).kind !== 'lossy'),
+    };
+  }
+
+  /** Calibration reads the data once for all ways of choosing ranges. */
+  async #counted(step: Step, model: Model): Promise<{ statistics?: Statistics }> {
+    const { calibration } = this.#context;
+    if (step.pass !== 'quantize-static' || calibration === undefined) return {};
+    let found = this.#statistics.get(model);
+    if (found === undefined) {
+      const { progress, signal } = this.#context;
+      found = collectStatistics(model, calibration, { values: calibrationValues(model), progress, signal });
+      this.#statistics.set(model, found);
+    }
+    return { statistics: await found };
+  }
+
+  /** Nodes of a static recipe that are slower on integers, by measurement at these settings. */
+  async slowNodes(recipe: Recipe, settings: RunSettings, feeds: Feeds): Promise<readonly string[]> {
+    const before = await this.cook(recipe.slice(0, -1));
+    const after = await this.cook(recipe);
+    const { signal } = this.#context;
+    const found = await findSlowNodes(before.model, after.model, feeds, {
+      settings: { ...sessionSettings(settings), instances: 1 },
+      selection: recipe.at(-1)?.options,
+      signal,
+    });
+    return found.exclude;
+  }
+
+  /** How much each layer of a static recipe disturbs the outputs when it alone is quantized. */
+  async sensitivity(recipe: Recipe): Promise<Sensitivity[]> {
+    const step = recipe.at(-1);
+    const before = await this.cook(recipe.slice(0, -1));
+    const { calibration, progress, signal } = this.#context;
+    if (step === undefined || calibration === undefined) return [];
+    const quantization = { ...step.options, ...(await this.#counted(step, before.model)) };
+    const ranked = await rankSensitivity(before.model, calibration, { quantization, progress, signal });
+    return ranked.map(({ node, op, sqnr }) => ({ node, op, sqnr }));
+  }
+}
+
+function bytesOf(model: Model): number {
+  const weights = weightBytes(model.graph);
+  return weights > LARGE ? weights : encodeModel(model).byteLength;
+}

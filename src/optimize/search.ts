@@ -1,0 +1,293 @@
+import { ModicumError, messageOf, type Progress, throwIfAborted } from '../base/index.ts';
+import type { Split } from '../data/index.ts';
+import type { Model } from '../graph/index.ts';
+import type { Measurement, Metric, MetricOptions } from '../measure/index.ts';
+import type { Budget } from './budget.ts';
+import { type Candidate, candidatesFor, FOUNDATION, staticWithout } from './candidates.ts';
+import { chooseAmong, finalistsOf, riskOf } from './decide.ts';
+import { fallbackCounts } from './fallback.ts';
+import { FeedStore } from './feed-store.ts';
+import type { Goal } from './goal.ts';
+import { Judge } from './judge.ts';
+import { objectiveOf } from './objective.ts';
+import { opMixOf } from './op-mix.ts';
+import { Kitchen } from './recipe.ts';
+import { defaultRunSettings, type RunSettings } from './settings.ts';
+import { type TuneOptions, tuneLatency, tuneThroughput } from './tune.ts';
+import type { Sensitivity, Variant } from './variant.ts';
+
+export interface SearchOptions {
+  /** The model as given: its path where it has one. */
+  readonly original: Model | string;
+  readonly model: Model;
+  readonly bytes: number;
+  readonly split: Split;
+  readonly goal: Goal;
+  readonly metricOptions?: MetricOptions;
+  readonly budget: Budget;
+  readonly cores: number;
+  readonly largestBatch?: number;
+  readonly seed: number;
+  readonly progress: Progress;
+  readonly signal?: AbortSignal;
+}
+
+export interface SearchOutcome {
+  readonly metric: Metric;
+  readonly baseline: Variant;
+  /** Undefined: nothing beats the baseline. */
+  readonly chosen: Variant | undefined;
+  readonly variants: readonly Variant[];
+  /** For one sample a call. */
+  readonly single: RunSettings;
+  readonly sensitivity: readonly Sensitivity[];
+  readonly records: readonly Measurement[];
+}
+
+/** Shares of the budget after which a phase starts nothing new. */
+const UNTIL = { candidates: 0.6, repair: 0.75, settings: 0.9 } as const;
+/** Seconds of one race against the baseline while searching, and of the last one. */
+const RACE = { search: 0.8, final: 2.4 } as const;
+
+/** Looks for the cheapest variant that meets the goal, where it pays, until the budget is spent. */
+export async function search(options: SearchOptions): Promise<SearchOutcome> {
+  const run = new Search(options);
+  try {
+    return await run.go();
+  } finally {
+    await run.judge.dispose();
+  }
+}
+
+class Search {
+  readonly judge: Judge;
+  readonly #o: SearchOptions;
+  readonly #feeds: FeedStore;
+  readonly #kitchen: Kitchen;
+  readonly #variants: Variant[] = [];
+  readonly #baseline: Variant;
+  #settings: RunSettings;
+  #single: RunSettings;
+  #sensitivity: readonly Sensitivity[] = [];
+
+  constructor(options: SearchOptions) {
+    const { original, model, split, goal, metricOptions, cores, seed, progress, signal, bytes } = options;
+    this.#o = options;
+    this.#feeds = new FeedStore(split.search);
+    this.judge = new Judge({
+      original,
+      goal,
+      metricOptions,
+      split,
+      feeds: this.#feeds,
+      cores,
+      seed,
+      progress,
+      signal,
+    });
+    this.#kitchen = new Kitchen(model, { progress, signal, seed, calibration: split.calibration });
+    this.#settings = defaultRunSettings(cores);
+    this.#single = this.#settings;
+    this.#baseline = {
+      id: 'as-given',
+      title: 'as given',
+      recipe: [],
+      model,
+      bytes,
+      faithful: true,
+      notes: [],
+      settings: this.#settings,
+      status: 'baseline',
+      why: "the model as given, under the runtime's defaults, one sample a call",
+    };
+  }
+
+  async go(): Promise<SearchOutcome> {
+    this.#baseline.evaluation = await this.judge.baseline('search');
+    const clean = await this.#cook({ id: 'clean', title: 'clean fp32', recipe: FOUNDATION, kind: 'float' });
+    await this.#tune(clean);
+    await this.#assess(clean);
+    await this.#tryCandidates(clean.model);
+    await this.#repair();
+    await this.#retune();
+    return this.#decide();
+  }
+
+  /** The best settings of the clean model stand for those of all variants until the end. */
+  async #tune(clean: Variant): Promise<void> {
+    const options = this.#tuneOptions();
+    const [fast] = await tuneThroughput(clean.model, options);
+    const [short] = await tuneLatency(clean.model, options);
+    this.#single = short?.settings ?? this.#single;
+    this.#settings = this.#o.goal.minimize === 'latency' ? this.#single : (fast?.settings ?? this.#settings);
+    clean.settings = this.#settings;
+  }
+
+  #tuneOptions(): TuneOptions {
+    const { cores, goal, largestBatch, progress, signal } = this.#o;
+    return { cores, feeds: this.#feeds, p99: goal.p99, largestBatch, progress, signal };
+  }
+
+  async #tryCandidates(clean: Model): Promise<void> {
+    const candidates = candidatesFor(opMixOf(clean));
+    const stage = this.#o.progress.stage('variants', candidates.length);
+    try {
+      for (const candidate of candidates) {
+        stage.advance(1, candidate.title);
+        if (this.#o.budget.allows(candidate.title, UNTIL.candidates)) await this.#attempt(candidate);
+      }
+    } finally {
+      stage.end();
+    }
+  }
+
+  /** Makes and measures a variant; one that cannot be made is noted, not an error. */
+  async #attempt(candidate: Candidate): Promise<Variant | undefined> {
+    throwIfAborted(this.#o.signal);
+    try {
+      const variant = await this.#cook(candidate);
+      await this.#assess(variant);
+      return variant;
+    } catch (cause) {
+      if (!(cause instanceof ModicumError) || cause.code === 'CANCELLED') throw cause;
+      this.#o.budget.skip(candidate.title, messageOf(cause));
+      return undefined;
+    }
+  }
+
+  async #cook(candidate: Candidate): Promise<Variant> {
+    const cooked = await this.#kitchen.cook(candidate.recipe);
+    const variant: Variant = {
+      id: candidate.id,
+      title: candidate.title,
+      recipe: candidate.recipe,
+      model: cooked.model,
+      bytes: cooked.bytes,
+      faithful: cooked.faithful,
+      notes: cooked.notes,
+      fusion: cooked.fusion,
+      settings: this.#settings,
+      status: 'dominated',
+      why: '',
+    };
+    this.#variants.push(variant);
+    return variant;
+  }
+
+  async #assess(variant: Variant): Promise<void> {
+    const { evaluation, drop } = await this.judge.evaluate(variant.model, 'search', variant.title);
+    variant.evaluation = evaluation;
+    variant.drop = drop;
+    variant.timing = await this.judge.race(
+      variant.model,
+      variant.title,
+      variant.settings,
+      this.#single,
+      RACE.search,
+    );
+  }
+
+  /**
+   * Where a static variant is fast and not safe, or carries layers that are slower in int8, takes layers back to float:
+   * the slow ones by measurement, the sensitive ones from the worst on until the loss is surely within the goal.
+   */
+  async #repair(): Promise<void> {
+    const statics = this.#variants.filter((variant) => variant.recipe.at(-1)?.pass === 'quantize-static');
+    const best = statics.sort((a, b) => (a.drop?.interval.high ?? 0) - (b.drop?.interval.high ?? 0))[0];
+    if (best === undefined) return;
+    const { budget, goal } = this.#o;
+    const method = String(best.recipe.at(-1)?.options?.method);
+    const slow = budget.allows('layers that are slower in int8', UNTIL.repair)
+      ? await this.#slowNodes(best)
+      : [];
+    if (slow.length > 0) {
+      const recipe = staticWithout(method, slow, `${slow.length} slow layers in float`);
+      await this.#attempt({
+        id: 'int8-static-fast',
+        title: `int8 static, ${slow.length} slow in float`,
+        recipe,
+        kind: 'static',
+      });
+    }
+    if (riskOf(best) <= goal.maxDrop && slow.length === 0) return;
+    if (!budget.allows('taking sensitive layers back to float', UNTIL.repair)) return;
+    this.#sensitivity = await this.#kitchen.sensitivity(best.recipe);
+    const worst = [...this.#sensitivity].sort((a, b) => a.sqnr - b.sqnr).map(({ node }) => node);
+    for (const count of fallbackCounts(worst.length)) {
+      const title = `int8 static, ${count} sensitive in float`;
+      if (!budget.allows(title, UNTIL.repair)) break;
+      const exclude = [...new Set([...slow, ...worst.slice(0, count)])];
+      const recipe = staticWithout(method, exclude, `${exclude.length} layers in float`);
+      const variant = await this.#attempt({ id: `int8-static-keep-${count}`, title, recipe, kind: 'static' });
+      if (variant !== undefined && riskOf(variant) <= goal.maxDrop) break;
+    }
+  }
+
+  async #slowNodes(variant: Variant): Promise<readonly string[]> {
+    const { inputs } = await this.judge.portsOf(variant.model);
+    const batch = this.#feeds.batchFor(inputs, this.#settings.batch);
+    const [feeds] = await this.#feeds.feeds(inputs, batch);
+    return feeds === undefined ? [] : this.#kitchen.slowNodes(variant.recipe, this.#settings, feeds);
+  }
+
+  /** The finalists get settings of their own, and a longer race. */
+  async #retune(): Promise<void> {
+    const { budget, goal } = this.#o;
+    for (const variant of finalistsOf(this.#variants, goal)) {
+      if (!budget.allows(`settings of ${variant.title}`, UNTIL.settings)) break;
+      const options = this.#tuneOptions();
+      const tried = await (goal.minimize === 'latency' ? tuneLatency : tuneThroughput)(
+        variant.model,
+        options,
+      );
+      variant.settings = tried[0]?.settings ?? variant.settings;
+      variant.timing = await this.judge.race(
+        variant.model,
+        variant.title,
+        variant.settings,
+        this.#single,
+        RACE.final,
+      );
+    }
+  }
+
+  async #decide(): Promise<SearchOutcome> {
+    const { goal } = this.#o;
+    const finalists = finalistsOf(this.#variants, goal);
+    const chosen = await chooseAmong(finalists, this.#baseline, goal, this.judge);
+    for (const variant of this.#variants)
+      if (variant.why === '') variant.why = whyNot(variant, finalists, goal);
+    this.#baseline.heldOut = {
+      evaluation: await this.judge.baseline('heldOut'),
+      drop: {
+        value: 0,
+        n: 0,
+        differing: 0,
+        interval: { low: 0, high: 0, level: goal.confidence, method: 'itself' },
+      },
+    };
+    return {
+      metric: this.judge.metric,
+      baseline: this.#baseline,
+      chosen,
+      variants: [this.#baseline, ...this.#variants],
+      single: this.#single,
+      sensitivity: this.#sensitivity,
+      records: this.judge.records,
+    };
+  }
+}
+
+function whyNot(variant: Variant, finalists: readonly Variant[], goal: Goal): string {
+  const loss = variant.drop?.value ?? Number.NaN;
+  if (!variant.faithful && !(loss <= goal.maxDrop)) {
+    variant.status = 'rejected';
+    return `it loses ${loss.toFixed(2)} on the search part, over the ${goal.maxDrop} allowed`;
+  }
+  const better = finalists.find(
+    (other) => objectiveOf(other, goal) <= objectiveOf(variant, goal) && riskOf(other) <= riskOf(variant),
+  );
+  return better === undefined
+    ? 'safer or cheaper ones were tested first'
+    : `${better.title} is no riskier and costs less`;
+}

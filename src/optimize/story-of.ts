@@ -1,0 +1,136 @@
+import { costPerMillion, type Measurement } from '../measure/index.ts';
+import type { Figure, StoryFigures, StoryStep, StoryVariant } from '../report/index.ts';
+import type { Goal } from './goal.ts';
+import type { SearchOutcome } from './search.ts';
+import { settingsInWords } from './settings.ts';
+import type { Rates } from './rates.ts';
+import type { Pace, Variant } from './variant.ts';
+
+export interface StoryContext {
+  readonly outcome: SearchOutcome;
+  readonly goal: Goal;
+  readonly rates: Rates;
+}
+
+const figure = (value: number, unit: string, low?: number, high?: number): Figure => ({
+  value,
+  unit,
+  low,
+  high,
+});
+
+/** The model as given, as fast as it was in the races; those of the chosen variant count, where there is one. */
+export function baselinePace({ chosen, variants }: SearchOutcome): Pace | undefined {
+  return (chosen ?? variants.find((variant) => variant.timing !== undefined))?.timing?.given;
+}
+
+function rateFigures(
+  pace: { throughput: number; cpuPerSample: number },
+  rates: Rates,
+): Pick<StoryFigures, 'cost' | 'energy' | 'cpu'> {
+  const throughput: Measurement = {
+    what: 'throughput',
+    value: pace.throughput,
+    unit: '1/s',
+    how: 'measured',
+    method: 'paired closed loop',
+    n: 1,
+    machine: '',
+    at: '',
+  };
+  const { watts } = rates;
+  const joules = (perCore: number) => pace.cpuPerSample * perCore;
+  return {
+    cost: figure(costPerMillion(throughput, { price: rates.price, utilisation: 1 })[0]!.value, 'USD'),
+    energy: watts && figure(joules(watts.value), 'J', joules(watts.low), joules(watts.high)),
+    cpu: figure(pace.cpuPerSample, 's'),
+  };
+}
+
+function figuresOf(variant: Variant, context: StoryContext): StoryFigures {
+  const { rates, outcome } = context;
+  const { metric } = outcome;
+  const { evaluation, drop, heldOut, timing } = variant;
+  const accuracy = (at: typeof evaluation) =>
+    at === undefined ? undefined : figure(at.value, metric.unit, at.interval.low, at.interval.high);
+  const loss = (at: typeof drop) =>
+    at === undefined ? undefined : figure(at.value, metric.unit, at.interval.low, at.interval.high);
+  const common: StoryFigures = {
+    accuracy: accuracy(evaluation),
+    drop: loss(drop),
+    heldOutAccuracy: accuracy(heldOut?.evaluation),
+    heldOutDrop: loss(heldOut?.drop),
+    size: figure(variant.bytes, 'B'),
+  };
+  if (variant === outcome.baseline) {
+    const pace = baselinePace(outcome);
+    if (pace === undefined) return common;
+    return {
+      ...common,
+      latency: figure(pace.latency, 'ms'),
+      p99: figure(pace.p99, 'ms'),
+      throughput: figure(pace.throughput, '1/s'),
+      speedup: figure(1, '1'),
+      latencyRatio: figure(1, '1'),
+      ...rateFigures(pace, rates),
+    };
+  }
+  if (timing === undefined) return common;
+  return {
+    ...common,
+    latency: figure(timing.latency, 'ms'),
+    p99: figure(timing.p99, 'ms'),
+    throughput: figure(timing.throughput, '1/s'),
+    speedup: figure(timing.speedup, '1', timing.speedupLow, timing.speedupHigh),
+    latencyRatio: figure(timing.latencyRatio, '1', timing.latencyRatioLow, timing.latencyRatioHigh),
+    ...rateFigures(timing, rates),
+  };
+}
+
+export function storyVariants(context: StoryContext): StoryVariant[] {
+  return context.outcome.variants.map((variant) => ({
+    id: variant.id,
+    title: variant.title,
+    recipe: variant.recipe.map(({ words }) => words),
+    status: variant.status,
+    why: variant.why,
+    settings: { run: settingsInWords(variant.settings) },
+    figures: figuresOf(variant, context),
+  }));
+}
+
+/** What is told in one or two sentences. */
+export function verdictOf(context: StoryContext): string {
+  const { outcome, goal } = context;
+  const { metric } = outcome;
+  const { chosen } = outcome;
+  if (chosen === undefined) {
+    return 'Nothing that was tried surely beats the model as given within the goal: the bundle ships it as it is.';
+  }
+  const { timing, heldOut } = chosen;
+  const unit = metric.unit === '%' ? ' points' : ` ${metric.unit}`;
+  const loss = chosen.faithful
+    ? 'and computes the same up to rounding'
+    : `and loses at most ${Math.max(0, heldOut?.drop.interval.high ?? 0).toFixed(2)}${unit} of ${metric.name} (${heldOut?.drop.n} held-out samples, ${(goal.confidence * 100).toFixed(0)} % sure)`;
+  const smaller = outcome.baseline.bytes / chosen.bytes;
+  const size = smaller > 1.2 ? `, in a file ${smaller.toFixed(1)} times smaller,` : '';
+  return `${chosen.title} gives ${timing?.speedup.toFixed(2)} times the throughput of the model as given, answers a single call ${(1 / (timing?.latencyRatio ?? 1)).toFixed(2)} times as fast${size} ${loss}.`;
+}
+
+/** The chosen recipe, step by step, as far as its steps were measured as variants of their own. */
+export function stepsOf(context: StoryContext): StoryStep[] {
+  const { outcome } = context;
+  const { chosen, baseline, variants } = outcome;
+  if (chosen === undefined) return [];
+  const clean = variants.find((variant) => variant.id === 'clean');
+  const line = [baseline, clean, chosen].filter(
+    (variant, at, all): variant is Variant => variant !== undefined && all.indexOf(variant) === at,
+  );
+  return line.map((variant) => {
+    const { throughput, latency, accuracy, size } = figuresOf(variant, context);
+    const words =
+      variant === baseline ? ['as given, runtime defaults'] : [...variant.recipe.map((step) => step.words)];
+    if (variant !== baseline) words.push(settingsInWords(variant.settings));
+    return { title: words.join(' → '), throughput, latency, accuracy, size };
+  });
+}

@@ -1,0 +1,23 @@
+import { freeBatch } from './batch/free-batch.ts';
+import { cleanUp } from './fold/clean-up.ts';
+import type { Pass } from './pass.ts';
+import { dynamicQuantization } from './quantize/dynamic.ts';
+import { staticQuantization } from './quantize/static.ts';
+import { weightOnlyQuantization } from './quantize/weight-only.ts';
+
+/** The passes that a recipe is made of, by name: a new one is a file, its test and a line here. */
+export const RECIPE_PASSES = {
+  clean: cleanUp,
+  'free-batch': freeBatch,
+  'quantize-static': staticQuantization,
+  'quantize-dynamic': dynamicQuantization,
+  'quantize-weights': weightOnlyQuantization,
+  // Each pass reads options of its own type; a recipe gives them as JSON over the pass's defaults.
+} as const satisfies Record<string, Pass>;
+
+export type RecipePassName = keyof typeof RECIPE_PASSES;
+
+/** A pass whose options come as data, laid over its defaults. */
+export function recipePass(name: RecipePassName): Pass {
+  return RECIPE_PASSES[name];
+}
