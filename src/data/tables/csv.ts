@@ -52,7 +52,7 @@ async function* walk(
       };
     }
   } catch (cause) {
-    throw damagedBy(name, cause);
+    throw signal?.aborted ? signal.reason : damagedBy(name, cause);
   } finally {
     source.destroy();
     parser.destroy();
