@@ -39,7 +39,7 @@ export interface ModelCost {
   readonly unknown: readonly { readonly node: string; readonly op: string; readonly why: string }[];
 }
 
-export interface CostOptions {
+export interface CountOptions {
   /** Sizes of symbolic dimensions. Default: 1 each, as for a batch of one. */
   readonly symbols?: Readonly<Record<string, number>>;
 }
@@ -51,7 +51,7 @@ export interface CostOptions {
 export function costOf(
   model: Model,
   shapes: Inference = inferShapes(model),
-  options: CostOptions = {},
+  options: CountOptions = {},
 ): ModelCost {
   const symbols = options.symbols ?? {};
   const counter = new Counter(settledShapes(model, shapes, symbols), symbols);

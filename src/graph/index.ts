@@ -1,10 +1,17 @@
 export * from './attributes.ts';
 export { constantOf, isConstant, valueOfConstant } from './constant.ts';
-export { type Cost, type CostOptions, costOf, type ModelCost, type NodeCost } from './cost.ts';
+export { type Cost, type CountOptions, costOf, type ModelCost, type NodeCost } from './cost.ts';
 export * from './dtype.ts';
 export * from './edit.ts';
 export { type Inference, type InferOptions, inferShapes, type Missing } from './infer.ts';
 export * from './model.ts';
+export {
+  type Observation,
+  type ObserveOptions,
+  observeShapes,
+  type RunModel,
+  withObserved,
+} from './observe.ts';
 export { OPS, type OpName, opKey, specOf } from './ops/index.ts';
 export type { CostSite, Element, Known, OpSpec, Traits, Work } from './ops/op.ts';
 export * from './scope.ts';
