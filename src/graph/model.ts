@@ -136,10 +136,11 @@ export function cloneModel(model: Model): Model {
       inputs: [...fn.inputs],
       outputs: [...fn.outputs],
       attributes: [...fn.attributes],
-      defaults: new Map(fn.defaults),
+      defaults: cloneAttributes(fn.defaults),
       nodes: fn.nodes.map(cloneNode),
       opsets: new Map(fn.opsets),
       values: new Map(fn.values),
+      ...(fn.metadata && { metadata: new Map(fn.metadata) }),
     })),
   };
 }
@@ -153,19 +154,36 @@ export function cloneGraph(graph: Graph): Graph {
     initializers: new Map(graph.initializers),
     sparseInitializers: [...graph.sparseInitializers],
     values: new Map(graph.values),
+    ...(graph.metadata && { metadata: new Map(graph.metadata) }),
+    ...(graph.quantization && { quantization: copyOfEach(graph.quantization) }),
+    ...(graph.initializerMetadata && { initializerMetadata: copyOfEach(graph.initializerMetadata) }),
   };
 }
 
+function copyOfEach(maps: Map<string, Map<string, string>>): Map<string, Map<string, string>> {
+  return new Map([...maps].map(([name, map]) => [name, new Map(map)]));
+}
+
 export function cloneNode(node: Node): Node {
+  return {
+    ...node,
+    inputs: [...node.inputs],
+    outputs: [...node.outputs],
+    attributes: cloneAttributes(node.attributes),
+    ...(node.metadata && { metadata: new Map(node.metadata) }),
+  };
+}
+
+function cloneAttributes(from: ReadonlyMap<string, Attribute>): Map<string, Attribute> {
   const attributes = new Map<string, Attribute>();
-  for (const [name, attribute] of node.attributes) {
+  for (const [name, attribute] of from) {
     if (attribute.type === 'graph')
       attributes.set(name, { type: 'graph', value: cloneGraph(attribute.value) });
     else if (attribute.type === 'graphs') {
       attributes.set(name, { type: 'graphs', value: attribute.value.map(cloneGraph) });
     } else attributes.set(name, attribute);
   }
-  return { ...node, inputs: [...node.inputs], outputs: [...node.outputs], attributes };
+  return attributes;
 }
 
 /** The graphs inside of a node's attributes (If, Loop, Scan). */
