@@ -81,14 +81,14 @@ export function sharedCases(): { cases: SharedCase[]; absent: string[] } {
     'ultraface-320',
     'ultraface/version-RFB-320.onnx',
     ['ultraface/imgs'],
-    { metric: 'cosine', maxDrop: 1, note: 'fidelity on its photos and crops of them' },
+    { metric: 'cosine', maxDrop: 0.01, note: 'fidelity on its photos and crops of them' },
     ([photos]) => ultraface(photos!),
   );
   add(
     'silero-vad',
     'silero-vad/silero_vad_op18_ifless.onnx',
     ['silero-vad/test.wav'],
-    { metric: 'cosine', maxDrop: 1, note: 'fidelity on 60 s of speech, states of the model as given' },
+    { metric: 'cosine', maxDrop: 0.01, note: 'fidelity on 60 s of speech, states of the model as given' },
     ([wav], _folder, model) => silero(wav!, model),
   );
   return { cases, absent };

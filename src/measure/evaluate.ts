@@ -1,5 +1,5 @@
 import { fail, type Progress, SILENT } from '../base/index.ts';
-import { type Batch, bind, type Dataset } from '../data/index.ts';
+import { type Batch, bind, type Dataset, planBatch } from '../data/index.ts';
 import type { Tensor } from '../graph/index.ts';
 import type { Feeds, Fetches, Session } from '../run/index.ts';
 import { thisMachine } from './machine.ts';
@@ -68,7 +68,10 @@ export async function evaluate(
     const hint = 'Give the model to compare with: --against MODEL.';
     throw fail('METRIC_UNFIT', `${metric.name} compares with another model and none is given`, { hint });
   }
-  const batches = bind(dataset, session.inputs, { batch, indices, signal, narrow });
+  // A reference of a fixed batch sets it for both: they answer the same batches.
+  const theirs = reference && planBatch(dataset, reference.inputs, batch, { narrow });
+  const size = theirs?.fixed ? theirs.batch : batch;
+  const batches = bind(dataset, session.inputs, { batch: size, indices, signal, narrow });
   const stage = progress.stage(`Evaluating ${metric.name}`, indices?.length ?? dataset.size);
   const rows: number[] = [];
   let nonFinite = 0;

@@ -17,7 +17,7 @@ import { type OrtSession, openSession, type Port } from '../run/index.ts';
 import type { FeedStore } from './feed-store.ts';
 import type { Goal } from './goal.ts';
 import { defaultRunSettings, type RunSettings, sessionSettings } from './settings.ts';
-import type { Timing } from './variant.ts';
+import type { Ratio, Timing } from './variant.ts';
 
 export interface JudgeOptions {
   /** The model as given: a path where it has one, so that it is opened just as its user opens it. */
@@ -33,6 +33,10 @@ export interface JudgeOptions {
 }
 
 export type Part = 'search' | 'heldOut';
+
+function ratioOf({ value, interval }: Measurement): Ratio {
+  return { value, low: interval?.low ?? Number.NaN, high: interval?.high ?? Number.NaN };
+}
 
 interface Race {
   readonly given: Comparison;
@@ -128,17 +132,10 @@ export class Judge {
         cpuPerSample: many.given.cpu.value,
         p99: many.givenP99,
       },
-      throughput: many.ours.throughput.value,
-      speedup: many.ours.throughputRatio.value,
-      speedupLow: many.ours.throughputRatio.interval?.low ?? Number.NaN,
-      speedupHigh: many.ours.throughputRatio.interval?.high ?? Number.NaN,
-      cpuPerSample: many.ours.cpu.value,
-      cpuRatioHigh: many.ours.cpuRatio.interval?.high ?? Number.NaN,
+      throughput: ratioOf(many.ours.throughputRatio),
+      cpu: ratioOf(many.ours.cpuRatio),
+      latency: ratioOf(one.ours.latencyRatio),
       p99: many.p99,
-      latency: one.ours.latency.value,
-      latencyRatio: one.ours.latencyRatio.value,
-      latencyRatioLow: one.ours.latencyRatio.interval?.low ?? Number.NaN,
-      latencyRatioHigh: one.ours.latencyRatio.interval?.high ?? Number.NaN,
     };
   }
 

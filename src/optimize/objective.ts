@@ -1,18 +1,18 @@
 import type { Goal } from './goal.ts';
 import type { Variant } from './variant.ts';
 
-/** What the goal minimizes, for ranking: seconds, CPU-seconds, ms or bytes. Infinite where it was not measured. */
+/** What the goal minimizes, relative to the model as given, for ranking. Infinite where it was not measured. */
 export function objectiveOf(variant: Variant, goal: Goal): number {
   const { timing } = variant;
+  if (goal.minimize === 'size') return variant.bytes;
+  if (timing === undefined) return Number.POSITIVE_INFINITY;
   switch (goal.minimize) {
-    case 'size':
-      return variant.bytes;
     case 'latency':
-      return timing?.latency ?? Number.POSITIVE_INFINITY;
+      return timing.latency.value;
     case 'energy':
-      return timing?.cpuPerSample ?? Number.POSITIVE_INFINITY;
+      return timing.cpu.value;
     case 'cost':
-      return timing === undefined ? Number.POSITIVE_INFINITY : 1 / timing.throughput;
+      return 1 / timing.throughput.value;
   }
 }
 
@@ -26,21 +26,21 @@ export function speedObjection(variant: Variant, baseline: Variant, goal: Goal):
   if (goal.p99 !== undefined && timing.p99 > goal.p99) {
     return `its 99th percentile of ${timing.p99.toFixed(2)} ms passes the goal's ${goal.p99} ms`;
   }
-  if (timing.speedupHigh < 1)
-    return `it is slower than the model as given (${ratio(timing.speedup)} the throughput)`;
-  if (goal.p99 === undefined && timing.latencyRatioLow > 1) {
-    return `a single call is slower than with the model as given (${ratio(timing.latencyRatio)} the time)`;
+  if (timing.throughput.high < 1)
+    return `it is slower than the model as given (${ratio(timing.throughput.value)} the throughput)`;
+  if (goal.p99 === undefined && timing.latency.low > 1) {
+    return `a single call is slower than with the model as given (${ratio(timing.latency.value)} the time)`;
   }
   const gain = `no gain in ${goal.minimize} is sure`;
   switch (goal.minimize) {
     case 'size':
       return variant.bytes < baseline.bytes ? undefined : 'it is not smaller than the model as given';
     case 'latency':
-      return timing.latencyRatioHigh < 1 ? undefined : gain;
+      return timing.latency.high < 1 ? undefined : gain;
     case 'energy':
-      return timing.cpuRatioHigh < 1 ? undefined : gain;
+      return timing.cpu.high < 1 ? undefined : gain;
     case 'cost':
-      return timing.speedupLow > 1 ? undefined : gain;
+      return timing.throughput.low > 1 ? undefined : gain;
   }
 }
 

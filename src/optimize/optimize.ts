@@ -194,10 +194,7 @@ async function sha256Of(file: string): Promise<string> {
   return hash.digest('hex');
 }
 
-function machineFacts(
-  machine: ReturnType<typeof describeMachine>,
-  rates: Rates,
-): [string, string][] {
+function machineFacts(machine: ReturnType<typeof describeMachine>, rates: Rates): [string, string][] {
   const { watts, price } = rates;
   return [
     ['machine', `${machine.cpu}, ${machine.availableCores} cores, ${machine.os} (${machine.id})`],

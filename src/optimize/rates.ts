@@ -6,7 +6,12 @@ export interface Rates {
   /** USD per hour, or a machine of the price list. */
   readonly price: number | string;
   /** Watts that one busy core draws, with the bounds it is known within; undefined: not known at all. */
-  readonly watts?: { readonly value: number; readonly low: number; readonly high: number; readonly origin: string };
+  readonly watts?: {
+    readonly value: number;
+    readonly low: number;
+    readonly high: number;
+    readonly origin: string;
+  };
 }
 
 export interface GivenRates {

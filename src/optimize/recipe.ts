@@ -38,6 +38,9 @@ export interface Cooked {
   readonly faithful: boolean;
 }
 
+/** What multiplies and accumulates; the rest goes along. */
+const HEAVY = new Set(['Conv', 'ConvTranspose', 'Gemm', 'MatMul']);
+
 /** Past this, a model is measured by its weights alone: encoding it just to count bytes would cost too much memory. */
 const LARGE = 2 ** 28;
 
@@ -94,6 +97,11 @@ export class Kitchen {
       this.#statistics.set(model, found);
     }
     return { statistics: await found };
+  }
+
+  /** The layers that a variant really runs on integers. */
+  heavyNodes({ fusion }: { readonly fusion?: FusionReport }): string[] {
+    return (fusion?.nodes ?? []).filter(({ op }) => HEAVY.has(op)).map(({ name }) => name);
   }
 
   /** Nodes of a static recipe that are slower on integers, by measurement at these settings. */

@@ -200,6 +200,11 @@ class Search {
     const slow = budget.allows('layers that are slower in int8', UNTIL.repair)
       ? await this.#slowNodes(best)
       : [];
+    const heavy = this.#kitchen.heavyNodes(best);
+    if (heavy.length > 0 && heavy.every((node) => slow.includes(node))) {
+      budget.skip('taking layers back to float', 'every layer is slower in int8 on this machine');
+      return;
+    }
     if (slow.length > 0) {
       const recipe = staticWithout(method, slow, `${slow.length} slow layers in float`);
       await this.#attempt({

@@ -1,10 +1,11 @@
+import { median } from 'simple-statistics';
 import { costPerMillion, type Measurement } from '../measure/index.ts';
 import type { Figure, StoryFigures, StoryStep, StoryVariant } from '../report/index.ts';
 import type { Goal } from './goal.ts';
+import type { Rates } from './rates.ts';
 import type { SearchOutcome } from './search.ts';
 import { settingsInWords } from './settings.ts';
-import type { Rates } from './rates.ts';
-import type { Pace, Variant } from './variant.ts';
+import type { Pace, Ratio, Variant } from './variant.ts';
 
 export interface StoryContext {
   readonly outcome: SearchOutcome;
@@ -19,9 +20,17 @@ const figure = (value: number, unit: string, low?: number, high?: number): Figur
   high,
 });
 
-/** The model as given, as fast as it was in the races; those of the chosen variant count, where there is one. */
-export function baselinePace({ chosen, variants }: SearchOutcome): Pace | undefined {
-  return (chosen ?? variants.find((variant) => variant.timing !== undefined))?.timing?.given;
+/** The model as given: the median over all races, so that one busy moment of the machine does not set the scale. */
+export function baselinePace({ variants }: SearchOutcome): Pace | undefined {
+  const paces = variants.flatMap(({ timing }) => (timing === undefined ? [] : [timing.given]));
+  if (paces.length === 0) return undefined;
+  const middle = (pick: (pace: Pace) => number) => median(paces.map(pick));
+  return {
+    throughput: middle(({ throughput }) => throughput),
+    latency: middle(({ latency }) => latency),
+    cpuPerSample: middle(({ cpuPerSample }) => cpuPerSample),
+    p99: middle(({ p99 }) => p99),
+  };
 }
 
 function rateFigures(
@@ -62,9 +71,9 @@ function figuresOf(variant: Variant, context: StoryContext): StoryFigures {
     heldOutDrop: loss(heldOut?.drop),
     size: figure(variant.bytes, 'B'),
   };
+  const pace = baselinePace(outcome);
+  if (pace === undefined) return common;
   if (variant === outcome.baseline) {
-    const pace = baselinePace(outcome);
-    if (pace === undefined) return common;
     return {
       ...common,
       latency: figure(pace.latency, 'ms'),
@@ -76,14 +85,20 @@ function figuresOf(variant: Variant, context: StoryContext): StoryFigures {
     };
   }
   if (timing === undefined) return common;
+  const { throughput, latency, cpu } = timing;
+  const scaled = (by: number, ratio: Ratio, unit: string) =>
+    figure(by * ratio.value, unit, by * ratio.low, by * ratio.high);
   return {
     ...common,
-    latency: figure(timing.latency, 'ms'),
+    latency: scaled(pace.latency, latency, 'ms'),
     p99: figure(timing.p99, 'ms'),
-    throughput: figure(timing.throughput, '1/s'),
-    speedup: figure(timing.speedup, '1', timing.speedupLow, timing.speedupHigh),
-    latencyRatio: figure(timing.latencyRatio, '1', timing.latencyRatioLow, timing.latencyRatioHigh),
-    ...rateFigures(timing, rates),
+    throughput: scaled(pace.throughput, throughput, '1/s'),
+    speedup: scaled(1, throughput, '1'),
+    latencyRatio: scaled(1, latency, '1'),
+    ...rateFigures(
+      { throughput: pace.throughput * throughput.value, cpuPerSample: pace.cpuPerSample * cpu.value },
+      rates,
+    ),
   };
 }
 
@@ -114,7 +129,7 @@ export function verdictOf(context: StoryContext): string {
     : `and loses at most ${Math.max(0, heldOut?.drop.interval.high ?? 0).toFixed(2)}${unit} of ${metric.name} (${heldOut?.drop.n} held-out samples, ${(goal.confidence * 100).toFixed(0)} % sure)`;
   const smaller = outcome.baseline.bytes / chosen.bytes;
   const size = smaller > 1.2 ? `, in a file ${smaller.toFixed(1)} times smaller,` : '';
-  return `${chosen.title} gives ${timing?.speedup.toFixed(2)} times the throughput of the model as given, answers a single call ${(1 / (timing?.latencyRatio ?? 1)).toFixed(2)} times as fast${size} ${loss}.`;
+  return `${chosen.title} gives ${timing?.throughput.value.toFixed(2)} times the throughput of the model as given, answers a single call ${(1 / (timing?.latency.value ?? 1)).toFixed(2)} times as fast${size} ${loss}.`;
 }
 
 /** The chosen recipe, step by step, as far as its steps were measured as variants of their own. */

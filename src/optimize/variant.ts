@@ -16,27 +16,28 @@ export interface Pace {
   readonly p99: number;
 }
 
-/** How fast a variant ran, next to the baseline in the same run. */
+/** A ratio to the baseline, from pairs of slices within one run. */
+export interface Ratio {
+  readonly value: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/**
+ * How fast a variant ran, next to the baseline in the same run. Only the ratios are to be compared between variants: the
+ * machine may have been busier in one run than in another.
+ */
 export interface Timing {
+  /** The baseline in these runs. */
   readonly given: Pace;
-  /** Samples per second at `settings`. */
-  readonly throughput: number;
-  /** Throughput over the baseline's. */
-  readonly speedup: number;
-  readonly speedupLow: number;
-  readonly speedupHigh: number;
-  /** CPU-seconds per sample at `settings`. */
-  readonly cpuPerSample: number;
-  /** Upper bound of CPU time per sample over the baseline's. */
-  readonly cpuRatioHigh: number;
+  /** Samples per second over the baseline's; above 1 is faster. */
+  readonly throughput: Ratio;
+  /** CPU time per sample over the baseline's; below 1 is less. */
+  readonly cpu: Ratio;
+  /** Median of one call with one sample over the baseline's; below 1 is faster. */
+  readonly latency: Ratio;
   /** 99th percentile of one call at `settings`, ms. */
   readonly p99: number;
-  /** Median of one call with one sample, ms. */
-  readonly latency: number;
-  /** `latency` over the baseline's. */
-  readonly latencyRatio: number;
-  readonly latencyRatioLow: number;
-  readonly latencyRatioHigh: number;
 }
 
 /** How much one layer alone, quantized, disturbs the outputs. */
