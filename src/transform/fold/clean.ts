@@ -13,7 +13,7 @@ import { removeDeadCode } from './remove-dead.ts';
 import { removeIdentity } from './remove-identity.ts';
 
 export interface CleanOptions {
-  /** Opset to reach; undefined: the model keeps its own. Default 13, which quantized operators per channel need. */
+  /** Opset to reach, where the model can be said in it. Default 13, which quantized operators per channel need. */
   readonly opset?: number;
 }
 
@@ -27,7 +27,7 @@ export function cleanSteps({ opset = 13 }: CleanOptions = {}): Step[] {
     // Dead statistics outputs and the like would keep other passes from folding.
     step(removeDeadCode),
     // The passes after this one know the operators as they are since opset 13. It adds Unsqueeze, Shape, Reshape: folded below.
-    step(upgradeOpset, { to: opset }),
+    step(upgradeOpset, { to: opset, required: false }),
     // An Identity between a layer and its normalization hides the one from the other.
     step(removeIdentity),
     // Computed shapes and reshaped weights become constants that the folds below see.

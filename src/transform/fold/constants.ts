@@ -94,6 +94,9 @@ function knownValue(node: Node, types: Types): Tensor | undefined {
     : Tensor.of('int32', shape, Int32Array.from(values));
 }
 
+/** A value on the way to a small constant may be this large, in bytes. */
+const MOST_BETWEEN = 64 * 2 ** 20;
+
 async function computeConstants(
   model: Model,
   types: Types,
@@ -113,7 +116,7 @@ async function computeConstants(
       if (blocked.has(node) || !mayFold(node) || node.outputs.some((name) => index.outputs.has(name)))
         continue;
       if (!node.inputs.every(constant)) continue;
-      if (node.outputs.some((name) => knownBytes(types, name) > limit(node))) continue;
+      if (node.outputs.some((name) => knownBytes(types, name) > MOST_BETWEEN)) continue;
       foldable.add(node);
     }
     if (foldable.size === 0) return false;
@@ -123,6 +126,15 @@ async function computeConstants(
         const read = index.consumers.get(name)?.some((reader) => !foldable.has(reader));
         if (name !== '' && read) frontier.push(name);
       }
+    }
+    const large = frontier.filter((name) => knownBytes(types, name) > limit(index.producers.get(name)!));
+    if (large.length > 0) {
+      for (const name of large) {
+        const maker = index.producers.get(name)!;
+        blocked.add(maker);
+        notes.refused(maker, `the result takes ${knownBytes(types, name)} bytes`);
+      }
+      continue;
     }
     const values = frontier.length > 0 ? await evaluateAll(model, foldable, frontier, context) : new Map();
     let again = false;

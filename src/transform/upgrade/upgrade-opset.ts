@@ -1,4 +1,4 @@
-import { fail } from '../../base/index.ts';
+import { fail, ModicumError } from '../../base/index.ts';
 import {
   constantOf,
   indexGraph,
@@ -16,6 +16,8 @@ import { Unconvertible, upgradeAt } from './upgrade.ts';
 export interface UpgradeOptions {
   /** The version of ai.onnx to reach; a model that has it or a newer one is left as it is. Default 13. */
   readonly to: number;
+  /** False: a model that cannot be said in it stays as it is, with a note that says why. Default true: that is an error. */
+  readonly required: boolean;
 }
 
 /** The newest version that is converted to. */
@@ -42,18 +44,25 @@ function irVersionFor(opset: number): number {
 export const upgradeOpset = rewriting<UpgradeOptions>({
   name: 'upgrade-opset',
   summary: 'says the model in a newer opset, as far as quantized operators need it',
-  defaults: { to: 13 },
+  defaults: { to: 13, required: true },
   error: EXACT,
-  rewrite(model, notes, { to }) {
+  rewrite(model, notes, { to, required }) {
     const from = model.opsets.get('') ?? model.opsets.get('ai.onnx');
     if (from === undefined || from >= to) return false;
     if (!Number.isInteger(to) || to > NEWEST_OPSET) {
       throw fail('USAGE_BAD_OPTION', `opset ${to} is not from 7 to ${NEWEST_OPSET}`);
     }
-    if (model.functions.length > 0) {
-      throw fail('OPSET_NOT_CONVERTED', 'the model has functions of its own, which name their own opsets');
+    try {
+      if (model.functions.length > 0) {
+        throw fail('OPSET_NOT_CONVERTED', 'the model has functions of its own, which name their own opsets');
+      }
+      for (let version = from + 1; version <= to; version++) upgradeTo(model, version, notes);
+    } catch (cause) {
+      if (required || !(cause instanceof ModicumError) || cause.code !== 'OPSET_NOT_CONVERTED') throw cause;
+      notes.all.length = 0;
+      notes.all.push({ node: 'the whole model', op: '', action: 'refused', why: cause.message });
+      return false;
     }
-    for (let version = from + 1; version <= to; version++) upgradeTo(model, version, notes);
     model.irVersion = Math.max(model.irVersion, irVersionFor(to));
     return true;
   },
