@@ -12,6 +12,7 @@ export {
   type RunModel,
   withObserved,
 } from './observe.ts';
+export { OP_COLUMNS, type OpColumn, opsGrid } from './ops/grid.ts';
 export { OPS, type OpName, opKey, specOf } from './ops/index.ts';
 export type { CostSite, Element, Known, OpSpec, Traits, Work } from './ops/op.ts';
 export * from './scope.ts';

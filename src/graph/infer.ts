@@ -14,7 +14,7 @@ export interface InferOptions {
   readonly inputShapes?: Readonly<Record<string, readonly number[]>>;
   /** Inputs that are settled: their shape and, where small, their elements are followed. */
   readonly inputValues?: Readonly<Record<string, Tensor>>;
-  /** False: small tensors are not followed by value, so shapes computed from shapes stay unknown. Default true. */
+  /** False: only constants are known by value, so shapes computed from shapes stay unknown. Default true. */
   readonly constants?: boolean;
   /** False: what the file says of inner values (value_info) and outputs is neither used nor checked. Default true. */
   readonly declared?: boolean;
@@ -94,18 +94,14 @@ class Inferrer {
   #inputOf(graph: Graph, name: string): Known {
     const { inputShapes, inputValues } = this.#options;
     const value = inputValues?.[name];
-    if (value !== undefined) return this.#followed(knownOf(value));
+    if (value !== undefined) return knownOf(value);
     const info = graph.inputs.find((input) => input.name === name);
     const declared = info === undefined ? NOTHING : declaredOf(info.type);
     const shape = inputShapes?.[name];
     if (shape !== undefined) return known(declared.dtype, shape);
     // A weight that is also an input may be replaced by the caller; unless told so, its default counts.
     const weight = graph.initializers.get(name);
-    return weight === undefined ? declared : this.#followed(knownOf(weight));
-  }
-
-  #followed(value: Known): Known {
-    return this.#options.constants === false ? known(value.dtype, value.shape) : value;
+    return weight === undefined ? declared : knownOf(weight);
   }
 
   #graph(
@@ -116,7 +112,7 @@ class Inferrer {
   ): Map<string, Known> {
     const values = new Map<string, Known>();
     const scope: Scope = { values, outer, opsets };
-    for (const [name, tensor] of graph.initializers) values.set(name, this.#followed(knownOf(tensor)));
+    for (const [name, tensor] of graph.initializers) values.set(name, knownOf(tensor));
     for (const { name, dims, values: stored } of graph.sparseInitializers)
       values.set(name, known(stored.dtype, dims));
     for (const [i, { name, type }] of graph.inputs.entries()) {
@@ -156,7 +152,8 @@ class Inferrer {
     };
     try {
       const found = spec.infer(new Site(node, scope.opsets.get(node.domain) ?? 1, inputs, inner));
-      return found.map((value) => this.#followed(plausible(value)));
+      const follows = this.#options.constants !== false || node.inputs.length === 0;
+      return found.map((value) => (follows ? plausible(value) : known(value.dtype, plausible(value).shape)));
     } catch (cause) {
       throw named(node, cause);
     }
