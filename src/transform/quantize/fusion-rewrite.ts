@@ -1,6 +1,6 @@
 import { type Graph, intOf, type Model, type Node, Tensor, walkGraphs } from '../../graph/index.ts';
 import { isDequantize, isQuantize, type QdqView } from './qdq-view.ts';
-import { channelLayout } from './weights.ts';
+import { channelLayout, type QuantizedConstant } from './weights.ts';
 
 /** The float32 tensor that a DequantizeLinear makes of a constant; undefined for types and layouts that it does not know. */
 export function dequantizeConstant(view: QdqView, dq: Node): Tensor | undefined {
@@ -8,19 +8,25 @@ export function dequantizeConstant(view: QdqView, dq: Node): Tensor | undefined 
   const params = view.params(dq);
   if (stored === undefined || params === undefined || params.scale.dtype !== 'float32') return undefined;
   if (!['int8', 'uint8', 'int32'].includes(stored.dtype)) return undefined;
-  const q = stored.data() as Int8Array | Uint8Array | Int32Array;
-  const scales = params.scale.as('float32');
-  const zeros = params.zeroPoint?.numbers();
   const rank = stored.dims.length;
-  const axis = scales.length > 1 ? (intOf(dq, 'axis', 1) + rank) % rank : undefined;
-  const { channels, inner } = channelLayout(stored.dims, axis);
-  if (scales.length !== channels) return undefined;
+  const axis = params.scale.size > 1 ? (intOf(dq, 'axis', 1) + rank) % rank : undefined;
+  if (axis !== undefined && params.scale.size !== stored.dims[axis]) return undefined;
+  const zeroPoint = params.zeroPoint ?? Tensor.of('uint8', [], new Uint8Array(1));
+  return dequantizeWeight({ values: stored, scale: params.scale, zeroPoint, axis });
+}
+
+/** The float32 tensor that a quantized constant stands for. */
+export function dequantizeWeight({ values, scale, zeroPoint, axis }: QuantizedConstant): Tensor {
+  const q = values.data() as Int8Array | Uint8Array | Int32Array;
+  const scales = scale.as('float32');
+  const zeros = zeroPoint.numbers();
+  const { channels, inner } = channelLayout(values.dims, axis);
   const real = new Float32Array(q.length);
   for (let i = 0; i < real.length; i++) {
     const channel = axis === undefined ? 0 : Math.floor(i / inner) % channels;
-    real[i] = (q[i]! - (zeros?.[channel] ?? 0)) * scales[channel]!;
+    real[i] = (q[i]! - (zeros[channel] ?? 0)) * scales[channel]!;
   }
-  return Tensor.float32(stored.dims, real);
+  return Tensor.float32(values.dims, real);
 }
 
 /**

@@ -32,7 +32,7 @@ export function place({ index, sites, refused }: Sites, excluded: Excluded): Pla
   const candidates = new Set<Site>();
   const chosen = new Set<Site>();
   for (const site of sites) {
-    const why = [site.node, ...site.tail].map(excluded).find((reason) => reason !== undefined);
+    const why = whyFloat(site, excluded);
     if (why !== undefined) reasons.push({ node: site.node, why });
     else if (site.row.kind === 'compute') chosen.add(site);
     else candidates.add(site);
@@ -56,6 +56,11 @@ export function place({ index, sites, refused }: Sites, excluded: Excluded): Pla
     groups: groupsOf(included, values, makers, soleReaders),
     refused: reasons,
   };
+}
+
+function whyFloat({ node, tail }: Site, excluded: Excluded): string | undefined {
+  const named = tail.map((one) => [one, excluded(one, true)] as const).find(([, why]) => why !== undefined);
+  return excluded(node) ?? (named && `${named[0].op} behind it is ${named[1]}`);
 }
 
 /** Adds candidates with 8 bits on both sides; true where there were any. */

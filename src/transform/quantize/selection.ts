@@ -16,8 +16,11 @@ export interface Selection {
   readonly only?: readonly string[];
 }
 
-/** Says why a node is to stay in float, or undefined where nothing is said against it. */
-export type Excluded = (node: Node) => string | undefined;
+/**
+ * Says why a node is to stay in float, or undefined where nothing is said against it. `fused`: the node is a Relu, Clip or Add that
+ * becomes part of the one before it; it holds that one back where it is named itself (by name or pattern) alone.
+ */
+export type Excluded = (node: Node, fused?: boolean) => string | undefined;
 
 /**
  * The rules of a selection as a function. `heavy` are the nodes that keepFirst and keepLast count.
@@ -31,12 +34,13 @@ export function excluder(selection: Selection, heavy: readonly Node[]): Excluded
   const { keepFirst = 0, keepLast = 0 } = selection;
   const first = new Set(heavy.slice(0, keepFirst));
   const last = new Set(keepLast > 0 ? heavy.slice(-keepLast) : []);
-  return (node) => {
+  return (node, fused = false) => {
     if (names.has(node.name)) return 'excluded by name';
-    const op = node.domain === '' ? node.op : `${node.domain}:${node.op}`;
-    if (ops.has(op)) return `excluded by operator ${op}`;
     const pattern = patterns.find((one) => one.test(node.name));
     if (pattern !== undefined) return `excluded by pattern ${pattern.source}`;
+    if (fused) return undefined;
+    const op = node.domain === '' ? node.op : `${node.domain}:${node.op}`;
+    if (ops.has(op)) return `excluded by operator ${op}`;
     if (only !== undefined && !only.has(node.name)) return 'not among the nodes asked for';
     if (first.has(node)) return `one of the first ${keepFirst}`;
     if (last.has(node)) return `one of the last ${keepLast}`;

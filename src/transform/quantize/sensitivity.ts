@@ -10,6 +10,7 @@ import {
   quantizeStatic,
   STATIC_DEFAULTS,
   type StaticOptions,
+  shiftsFor,
   statisticsFor,
   withNames,
 } from './static.ts';
@@ -72,6 +73,13 @@ export async function rankSensitivity(
     settings.statistics ??
     (await statisticsFor(model, named, settings.batch, { calibration: dataset, progress, signal, seed: 0 }));
   const ranges = rangesFrom(statistics, settings.method, settings);
+  const whole = placementOf(named, settings);
+  const shifts = await shiftsFor(named, whole, ranges, settings, {
+    calibration: dataset,
+    progress,
+    signal,
+    seed: 0,
+  });
   const reference = await openSession(named);
   const batches: { batch: Batch; outputs: Fetches }[] = [];
   const compared = reference.outputs.filter(({ dtype }) => dtype === 'float32').map(({ name }) => name);
@@ -93,7 +101,7 @@ export async function rankSensitivity(
           ? { ...settings, only: [name] }
           : { ...settings, exclude: [...(settings.exclude ?? []), name] };
       const placement = placementOf(named, selection);
-      const session = await openSession(quantizeStatic(named, placement, ranges, settings));
+      const session = await openSession(quantizeStatic(named, placement, ranges, settings, shifts));
       try {
         ranked.push({ node: name, op, ...(await worst(session, compared, batches, signal)) });
       } finally {

@@ -3,6 +3,7 @@ import type { Dataset } from '../../data/index.ts';
 import { cloneModel, type Model, type Node, nameNodes } from '../../graph/index.ts';
 import type { DeclaredError, Pass, PassContext, PassNote, PassResult } from '../pass.ts';
 import { activationParams } from './activation-params.ts';
+import { type BiasShifts, biasShifts, withShiftedBiases } from './bias-correction.ts';
 import type { CalibrationMethod, CalibratorOptions, ValueRange } from './calibrate/ranges.ts';
 import { collectStatistics, rangesFrom, type Statistics } from './calibrate/statistics.ts';
 import { unknownNotes } from './checked.ts';
@@ -22,6 +23,8 @@ export interface StaticOptions extends Selection, CalibratorOptions {
   /** 7-bit weights, for x64 without VNNI. */
   readonly reduceRange: boolean;
   readonly weightFit: 'minmax' | 'mse';
+  /** Adds to each bias what rounding took from the mean of its channel, measured on the calibration data. */
+  readonly biasCorrection: boolean;
   /** Samples per run while calibrating. */
   readonly batch: number;
   /** Reads what the runtime executes, repairs what does not fuse, and takes back to float what cannot. */
@@ -36,6 +39,7 @@ export const STATIC_DEFAULTS: StaticOptions = {
   perChannel: true,
   reduceRange: false,
   weightFit: 'minmax',
+  biasCorrection: true,
   batch: 32,
   check: true,
 };
@@ -60,7 +64,8 @@ export const staticQuantization: Pass<StaticOptions> = {
     }
     const statistics = options.statistics ?? (await statisticsFor(model, named, options.batch, context));
     const ranges = rangesFrom(statistics, options.method, options);
-    const quantized = quantizeStatic(named, placement, ranges, options);
+    const shifts = await shiftsFor(named, placement, ranges, options, context);
+    const quantized = quantizeStatic(named, placement, ranges, options, shifts);
     if (!options.check) return { model: quantized, modified: true, notes };
     const { signal } = context;
     const repaired = await repairFusion(quantized, { original: named, signal });
@@ -119,16 +124,40 @@ export async function statisticsFor(
   return made;
 }
 
-/** The quantized model of a placement and ranges. Values without a range (never finite) fall back to that of their group. */
+/** What bias correction adds; nothing where it is not wanted or there is no data. */
+export async function shiftsFor(
+  named: Model,
+  placement: Placement,
+  ranges: ReadonlyMap<string, ValueRange>,
+  options: StaticOptions,
+  { calibration, signal }: PassContext,
+): Promise<BiasShifts> {
+  if (!options.biasCorrection || calibration === undefined) return new Map();
+  const params = activationParams(placement, ranges, options.activations);
+  const { perChannel, reduceRange: reduce, weightFit: fit, batch } = options;
+  return biasShifts(named, placement, params, calibration, {
+    weights: { perChannel, reduce, fit },
+    batch,
+    signal,
+  });
+}
+
+/** The quantized model of a placement, ranges and corrections. */
 export function quantizeStatic(
   model: Model,
   placement: Placement,
   ranges: ReadonlyMap<string, ValueRange>,
   options: StaticOptions,
+  shifts: BiasShifts = new Map(),
 ): Model {
   const params = activationParams(placement, ranges, options.activations);
   const { activations: type, perChannel, reduceRange, weightFit } = options;
-  return emitQdq(model, placement, params, { type, perChannel, reduceRange, weightFit });
+  const corrected = withShiftedBiases(model, placement, shifts);
+  const { sites } = findSites(corrected);
+  const chosen = new Set(placement.sites.map(({ node }) => node.name));
+  // The same places in the corrected model, whose nodes are other objects.
+  const same = { ...placement, sites: sites.filter(({ node }) => chosen.has(node.name)) };
+  return emitQdq(corrected, same, params, { type, perChannel, reduceRange, weightFit });
 }
 
 function notesOf(placement: Placement, options: Selection, nodes: readonly Node[]): PassNote[] {
