@@ -257,3 +257,42 @@ test('malformed nodes end in an error of ours', () => {
     { seed: 1, numRuns: 3000 },
   );
 });
+
+test('functions of functions and loops in loops do not run away', () => {
+  const functions = Array.from(
+    { length: 40 },
+    (_, i): FunctionDef => ({
+      name: `F${i}`,
+      domain: 'local',
+      inputs: ['v'],
+      outputs: ['out'],
+      attributes: [],
+      defaults: new Map(),
+      nodes:
+        i === 0
+          ? [makeNode('Relu', ['v'], ['out'])]
+          : [
+              makeNode(`F${i - 1}`, ['v'], ['half'], {}, { domain: 'local' }),
+              makeNode(`F${i - 1}`, ['half'], ['out'], {}, { domain: 'local' }),
+            ],
+      opsets: new Map([['', 17]]),
+      values: new Map(),
+    }),
+  );
+  const laughs = model([value('x', [2])], [makeNode('F39', ['x'], ['y'], {}, { domain: 'local' })]);
+  assert.equal(inferShapes({ ...laughs, functions }).get('y')?.shape, undefined);
+  let node = makeNode('Concat', ['v', 'x'], ['o'], { axis: attr.int(0) });
+  for (let depth = 0; depth < 24; depth++) {
+    const body = makeGraph({
+      inputs: [open('i'), open('go'), open('v')],
+      outputs: [open('go'), open('o')],
+      nodes: [node],
+    });
+    node = makeNode('Loop', ['', 'go', 'v'], ['o'], { body: attr.graph(body) });
+  }
+  const first = { ...node, inputs: ['', 'go', 'x'] };
+  assert.notEqual(
+    inferShapes(model([value('x', [2]), value('go', [], 'bool')], [first])).get('o')?.shape?.[0],
+    2,
+  );
+});

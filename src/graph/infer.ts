@@ -6,7 +6,7 @@ import { knownOf } from './ops/constant.ts';
 import { declaredOf } from './ops/declared.ts';
 import { opKey, specOf } from './ops/index.ts';
 import { type Known, known, NOTHING, Site } from './ops/op.ts';
-import { labelOf, topologicalOrder } from './scope.ts';
+import { labelOf, topologicalOrder, walkNodes } from './scope.ts';
 import type { Tensor } from './tensor.ts';
 
 export interface InferOptions {
@@ -43,6 +43,10 @@ export interface Inference {
   get(name: string): Known | undefined;
 }
 
+const LEAST_BUDGET = 20_000;
+/** How often each node may be looked at on average. */
+const VISITS = 64;
+
 /** Names of one graph, and of those around it. */
 interface Scope {
   readonly values: Map<string, Known>;
@@ -68,12 +72,18 @@ class Inferrer {
   readonly #missing = new Map<Node, Missing>();
   readonly #conflicts = new Set<string>();
   readonly #open = new Set<string>();
+  /** Nodes that may still be looked at: loops in loops, and functions of functions, must not grow without bound. */
+  #budget: number;
   #symbols: Symbols = { bound: new Map(), stale: false };
 
   constructor(model: Model, options: InferOptions) {
     this.#model = model;
     this.#options = options;
     this.#functions = functionsOf(model);
+    let nodes = 0;
+    for (const _ of walkNodes(model.graph)) nodes += 1;
+    for (const fn of model.functions) nodes += fn.nodes.length;
+    this.#budget = LEAST_BUDGET + VISITS * nodes;
   }
 
   run(): Inference {
@@ -141,11 +151,13 @@ class Inferrer {
     const fn = this.#functions.get(functionKey(node));
     if (fn !== undefined) return this.#call(node, fn, inputs);
     const spec = specOf(node);
+    this.#budget -= 1;
     if (spec === undefined) {
       this.#missing.set(node, { node: labelOf(node), op: opKey(node) });
       return [];
     }
     const inner = (graph: Graph, given: readonly Known[]): Known[] => {
+      if (this.#budget < 0) return graph.outputs.map(() => NOTHING);
       const values = this.#graph(graph, given, scope, scope.opsets);
       this.#nested.set(graph, values);
       return graph.outputs.map(({ name }) => values.get(name) ?? lookUp(scope, name) ?? NOTHING);
@@ -161,6 +173,7 @@ class Inferrer {
 
   #call(node: Node, fn: FunctionDef, inputs: readonly (Known | undefined)[]): readonly Known[] {
     const key = functionKey(node);
+    if (this.#budget < 0) return [];
     if (this.#open.has(key)) throw fail('MODEL_INVALID', `function ${key} calls itself`);
     this.#open.add(key);
     try {

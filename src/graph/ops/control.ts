@@ -16,6 +16,8 @@ const chosen: ShapeRule = (site) => {
   return branch('then_branch').map((out, i) => either(out, no[i] ?? { shape: undefined }));
 };
 
+const ROUNDS = 5;
+
 /** Carried values may change their shape from round to round: what differs after one round is unknown. */
 const loop: ShapeRule = (site) => {
   const body = graphOf(site.node, 'body');
@@ -24,13 +26,12 @@ const loop: ShapeRule = (site) => {
   const count = site.scalar(0);
   const step = known('int64', []);
   let outputs: Known[] = [];
-  // Each round can only lose knowledge (a dimension, then the rank), so this settles after a few.
-  for (let round = 0; round < 8; round++) {
+  // Each round can only lose knowledge (a dimension, then the rank). What has not settled after a few is given up.
+  for (let round = 0; round <= ROUNDS; round++) {
     outputs = site.inner(body, [step, known('bool', []), ...carried]);
     const merged = carried.map((before, i) => forget(either(before, outputs[i + 1] ?? { shape: undefined })));
-    const settled = JSON.stringify(merged) === JSON.stringify(carried);
-    carried = merged;
-    if (settled) break;
+    if (JSON.stringify(merged) === JSON.stringify(carried)) break;
+    carried = round < ROUNDS - 1 ? merged : merged.map(({ dtype }) => known(dtype, undefined));
   }
   const stops = (outputs[0]?.elements?.[0] ?? null) === 1;
   const rounds: Dim = count !== undefined && stops ? Math.max(0, count) : null;
