@@ -25,7 +25,8 @@ export const FUNCTION_RULES = {
         ['output', fn.outputs] as const,
         ['attribute', [...fn.attributes, ...fn.defaults.keys()]] as const,
       ]) {
-        const twice = names.find((name, i) => names.indexOf(name) !== i);
+        const seen = new Set<string>();
+        const twice = names.find((name) => seen.has(name) || !seen.add(name));
         if (twice !== undefined) yield { message: `${side} "${twice}" is listed twice`, value: twice };
       }
     },
@@ -34,31 +35,44 @@ export const FUNCTION_RULES = {
     what: 'No function calls itself, directly or through others.',
     *model({ functions }) {
       const byKey = new Map(functions.map((fn) => [keyOf(fn.domain, fn.name, fn.overload), fn]));
+      const callees = (fn: FunctionDef) =>
+        [...allNodes(fn.nodes)].flatMap(
+          ({ domain, op, overload }) => byKey.get(keyOf(domain, op, overload)) ?? [],
+        );
       const state = new Map<FunctionDef, 'open' | 'done'>();
       for (const fn of functions) {
-        const circle = findCircle(fn, byKey, state, []);
-        if (circle !== undefined) yield { message: `functions call each other: ${circle.join(' -> ')}` };
+        const circle = findCircle(fn, callees, state);
+        if (circle !== undefined) {
+          const names = circle.map(({ domain, name }) => `${domain}.${name}`);
+          yield { message: `functions call each other: ${names.join(' -> ')}` };
+        }
       }
     },
   },
 } as const satisfies Record<string, Rule>;
 
+/** Depth first, with a stack of its own: chains of calls may be longer than the machine's. */
 function findCircle(
-  fn: FunctionDef,
-  byKey: ReadonlyMap<string, FunctionDef>,
+  start: FunctionDef,
+  callees: (fn: FunctionDef) => FunctionDef[],
   state: Map<FunctionDef, 'open' | 'done'>,
-  path: readonly string[],
-): string[] | undefined {
-  const here = [...path, `${fn.domain}.${fn.name}`];
-  if (state.get(fn) === 'open') return here;
-  if (state.get(fn) === 'done') return undefined;
-  state.set(fn, 'open');
-  for (const node of allNodes(fn.nodes)) {
-    const callee = byKey.get(keyOf(node.domain, node.op, node.overload));
-    const circle = callee === undefined ? undefined : findCircle(callee, byKey, state, here);
-    if (circle !== undefined) return circle;
+): FunctionDef[] | undefined {
+  if (state.has(start)) return undefined;
+  const stack = [{ fn: start, todo: callees(start) }];
+  state.set(start, 'open');
+  for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
+    const next = top.todo.pop();
+    if (next === undefined) {
+      state.set(top.fn, 'done');
+      stack.pop();
+    } else if (state.get(next) === 'open') {
+      for (const { fn } of stack) state.set(fn, 'done');
+      return [...stack.slice(stack.findIndex(({ fn }) => fn === next)).map(({ fn }) => fn), next];
+    } else if (!state.has(next)) {
+      state.set(next, 'open');
+      stack.push({ fn: next, todo: callees(next) });
+    }
   }
-  state.set(fn, 'done');
   return undefined;
 }
 

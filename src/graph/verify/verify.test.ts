@@ -227,6 +227,27 @@ test('a finding says where it is, and assertValid counts the rest', () => {
   assert.throws(() => assertValid(model), /and 2 more$/);
 });
 
+test('large models are checked in time: long chains of calls, many names', () => {
+  const call = (i: number) => makeNode(`f${i}`, ['i'], ['o'], {}, { domain: 'local' });
+  const many = 50_000;
+  const functions = Array.from({ length: many }, (_, i) =>
+    fn(`f${i}`, [i === 0 ? makeNode('Relu', ['i'], ['o']) : call(i - 1)]),
+  ).reverse();
+  const model = soundModel();
+  model.functions.push(...functions);
+  const started = performance.now();
+  assert.deepEqual(verify(model), []);
+  model.functions.push(
+    fn('last', [call(many)]),
+    fn(`f${many}`, [makeNode('last', ['i'], ['o'], {}, { domain: 'local' })]),
+  );
+  assert.match(verify(model)[0]?.message ?? '', /local\.last -> local\.f50000 -> local\.last/);
+  const names = Array.from({ length: many }, (_, i) => `v${i}`);
+  model.functions = [fn('Twice', [makeNode('Many', ['i'], names, {}, { domain: 'local' })], names)];
+  assert.deepEqual(verify(model), []);
+  assert.ok(performance.now() - started < 20_000);
+});
+
 const MODELS = [
   'keywords/alibaba_kws.onnx',
   'magika/model/model.onnx',
