@@ -75,15 +75,25 @@ export function paramsOf(
  * the runtime drops it. `low <= 0 <= high`. Needed where rounding the zero point would push one end out.
  */
 export function paramsInside(wanted: QParams, low: number, high: number): QParams {
-  const { zeroPoint, range } = wanted;
-  let scale = wanted.scale;
-  const above = range.max - zeroPoint;
-  const below = zeroPoint - range.min;
-  if (above > 0 && scale * above > high) scale = high / above;
-  if (below > 0 && scale * below > -low) scale = Math.min(scale, -low / below);
+  const { range } = wanted;
+  let best: QParams | undefined;
+  // The neighbours of the zero point too: next to an end, a step of it is a large part of that side.
+  for (const zeroPoint of [wanted.zeroPoint, wanted.zeroPoint - 1, wanted.zeroPoint + 1]) {
+    if (zeroPoint < range.min || zeroPoint > range.max) continue;
+    const scale = largestScale(range.max - zeroPoint, zeroPoint - range.min, low, high, wanted.scale);
+    if (best === undefined || scale > best.scale) best = { ...wanted, scale, zeroPoint };
+  }
+  return best !== undefined && best.scale > 0 ? best : wanted;
+}
+
+/** The largest float32 scale with which `above` steps stay below high and `below` steps above low. */
+function largestScale(above: number, below: number, low: number, high: number, most: number): number {
+  let scale = most;
+  if (above > 0) scale = Math.min(scale, high / above);
+  if (below > 0) scale = Math.min(scale, -low / below);
   scale = Math.fround(scale);
   while (Math.fround(scale * above) > high || Math.fround(scale * -below) < low) scale = nextBelow(scale);
-  return scale > 0 ? { ...wanted, scale } : wanted;
+  return scale;
 }
 
 function nextBelow(value: number): number {
