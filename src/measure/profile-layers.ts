@@ -44,12 +44,12 @@ export function joinLayers(
     for (const name of node.outputs) if (name !== '') makers.set(name, node);
     for (const name of node.inputs) readers.set(name, [...(readers.get(name) ?? []), node]);
   }
-  const outputsOf = new Map(executed.graph.nodes.map((node) => [`${node.op}\n${node.name}`, node.outputs]));
+  const outputsOf = executedOutputs(times, executed);
   /** The executed node, by its place in `times`, that a node of the model belongs to. */
   const owners = new Map<Node, number>();
   for (const [i, { name, op }] of times.entries()) {
     if (OWN_OPS.has(op)) continue;
-    const made = outputsOf.get(`${op}\n${name}`)?.find((value) => makers.has(value));
+    const made = outputsOf[i]?.find((value) => makers.has(value));
     const value = made ?? name.replace(/_nchwc(_token_\d+)?$/, '');
     const node = makers.get(value) ?? named.get(name);
     if (node && !owners.has(node)) owners.set(node, i);
@@ -98,4 +98,34 @@ export function joinLayers(
       gigaOps: microseconds > 0 ? (2 * macs) / microseconds / 1000 : 0,
     };
   });
+}
+
+/**
+ * The values that each timed node makes. Nameless nodes are called by operator and place in the runtime's own table, which is the
+ * order in which the executed graph lists them.
+ */
+function executedOutputs(times: readonly NodeTime[], executed: Model): (readonly string[] | undefined)[] {
+  const named = new Map<string, Node>();
+  const nameless = new Map<string, Node[]>();
+  for (const node of executed.graph.nodes) {
+    if (node.name !== '') named.set(`${node.op}\n${node.name}`, node);
+    else nameless.set(node.op, [...(nameless.get(node.op) ?? []), node]);
+  }
+  const found = times.map(({ name, op }) => named.get(`${op}\n${name}`)?.outputs);
+  for (const [op, nodes] of nameless) {
+    const places = times
+      .map((time, i) => ({ i, place: time.op === op && !found[i] ? placeOf(time) : undefined }))
+      .filter((one): one is { i: number; place: number } => one.place !== undefined)
+      .sort((a, b) => a.place - b.place);
+    // Otherwise some are missing (a branch not taken) and nobody can say which.
+    if (places.length !== nodes.length) continue;
+    for (const [k, { i }] of places.entries()) found[i] = nodes[k]!.outputs;
+  }
+  return found;
+}
+
+/** 12 of "Conv_12". */
+function placeOf({ name, op }: NodeTime): number | undefined {
+  const rest = name.startsWith(`${op}_`) ? name.slice(op.length + 1) : '';
+  return /^\d+$/.test(rest) ? Number(rest) : undefined;
 }
