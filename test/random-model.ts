@@ -40,6 +40,7 @@ const WILD = [
   'new\nline',
   '#',
   '…',
+  '\ufeffx',
   '1st',
 ];
 
