@@ -6,7 +6,7 @@ import { after, test } from 'node:test';
 import { addModel, convModel, countingModel } from '../../test/run-models.ts';
 import { sharedData } from '../../test/shared-data.ts';
 import { ModicumError } from '../base/index.ts';
-import { saveModel } from '../files/index.ts';
+import { loadModel, saveModel } from '../files/index.ts';
 import { graphOf, Tensor } from '../graph/index.ts';
 import { executedGraph } from './executed-graph.ts';
 import { openSession } from './open-session.ts';
@@ -64,6 +64,12 @@ test('real models', async (t) => {
     executed.graph.nodes.map((node) => node.op),
     ['FusedConv', 'MaxPool', 'FusedConv', 'MaxPool', 'Reshape', 'Gemm'],
   );
+  // Full of subgraphs.
+  const vad = sharedData('silero-vad/silero_vad_half.onnx');
+  if (vad === undefined) return t.skip('data absent');
+  for (const source of [vad, await loadModel(vad)]) {
+    assert.ok((await executedGraph(source)).graph.nodes.some((node) => node.op === 'If'));
+  }
 });
 
 test('nothing is left behind, also where the runtime refuses', async () => {

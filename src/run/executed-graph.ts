@@ -3,12 +3,8 @@ import { loadModel, weightBytes } from '../files/index.ts';
 import { type Attribute, cloneModel, type Graph, type Model, Tensor } from '../graph/index.ts';
 import { Pool } from './pool.ts';
 import { resolveSettings, type SessionSettings } from './settings.ts';
-import { skeletonOf } from './skeleton.ts';
-import { holdSource } from './source.ts';
+import { holdSource, MOST_IN_MESSAGE } from './source.ts';
 import { temporaryFolder } from './temporary.ts';
-
-/** Bytes of weights above which ONNX Runtime writes them beside the graph: protobuf ends at 2 GiB. */
-const MOST_INSIDE = 2 ** 30;
 
 /**
  * The graph that ONNX Runtime really executes under these settings, after all its fusions. At levels layout and all it
@@ -19,9 +15,11 @@ export async function executedGraph(
   model: Model | string,
   settings: Partial<SessionSettings> = {},
 ): Promise<Model> {
-  if (typeof model === 'string') await skeletonOf(model);
-  const large = typeof model === 'string' || weightBytes(model.graph) > MOST_INSIDE;
+  const known = typeof model === 'string' ? await loadModel(model) : model;
+  const large = weightBytes(known.graph) > MOST_IN_MESSAGE;
   const resolved = resolveSettings({ ...settings, instances: 1 });
+  // Above what protobuf holds, ONNX Runtime must write weights beside the graph. Not below: there it would write those of
+  // subgraphs twice under one name, which is no valid model, and leave external ones where they are; so it gets them inside.
   const outside = {
     'session.optimized_model_external_initializers_file_name': 'weights.bin',
     'session.optimized_model_external_initializers_min_size_in_bytes': '1024',
@@ -31,7 +29,7 @@ export async function executedGraph(
   try {
     const optimizedPath = join(folder.path, 'executed.onnx');
     const pool = await Pool.open(
-      await holdSource(model),
+      await holdSource(large ? model : known),
       undefined,
       { ...resolved, config },
       { optimizedPath },

@@ -5,7 +5,7 @@ import type { ModelSource } from './messages.ts';
 import { temporaryFolder } from './temporary.ts';
 
 /** Bytes of weights that still travel to the workers in a message; more go through a file that they share. */
-const MOST_IN_MESSAGE = 512 * 2 ** 20;
+export const MOST_IN_MESSAGE = 512 * 2 ** 20;
 
 /** A model where workers can load it, and again after a crash. */
 export interface HeldSource {
