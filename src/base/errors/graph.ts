@@ -38,7 +38,6 @@ export const GRAPH_ERRORS = {
     hint: 'Do not load models from people you do not trust; re-export with a relative location.',
     exit: 2,
   },
-  OP_UNKNOWN: { what: 'An operator has no rule here', hint: 'See docs/ops.md for what is covered.', exit: 2 },
   SHAPE_MISMATCH: {
     what: 'Shapes do not fit together',
     hint: 'Re-export the model with its shapes checked.',
