@@ -1,6 +1,8 @@
 export { type FreeBatchOptions, freeBatch } from './batch/free-batch.ts';
 export { foldBatchNorm } from './fold/batch-norm.ts';
+export { foldBatchNormBefore } from './fold/batch-norm-before.ts';
 export { type CleanOptions, cleanSteps } from './fold/clean.ts';
+export { cleanUp } from './fold/clean-up.ts';
 export { commonSubexpressions } from './fold/common-subexpressions.ts';
 export { type FoldConstantsOptions, foldConstants } from './fold/constants.ts';
 export { constantsToInitializers } from './fold/constants-to-initializers.ts';
@@ -13,7 +15,6 @@ export { removeIdentity } from './fold/remove-identity.ts';
 export type { DeclaredError, Pass, PassContext, PassNote, PassResult } from './pass.ts';
 export { EXACT_PASSES, type ExactPassName } from './passes.ts';
 export * from './quantize/index.ts';
+export { RECIPE_PASSES, type RecipePassName, recipePass } from './recipe-passes.ts';
 export { type PassesResult, runPasses, type Step, type StepNote, step } from './run-passes.ts';
 export { NEWEST_OPSET, type UpgradeOptions, upgradeOpset } from './upgrade/upgrade-opset.ts';
-export { cleanUp } from './fold/clean-up.ts';
-export { RECIPE_PASSES, type RecipePassName, recipePass } from './recipe-passes.ts';

@@ -1,5 +1,6 @@
 import { freeBatch } from './batch/free-batch.ts';
 import { foldBatchNorm } from './fold/batch-norm.ts';
+import { foldBatchNormBefore } from './fold/batch-norm-before.ts';
 import { commonSubexpressions } from './fold/common-subexpressions.ts';
 import { foldConstants } from './fold/constants.ts';
 import { constantsToInitializers } from './fold/constants-to-initializers.ts';
@@ -26,6 +27,7 @@ export const EXACT_PASSES = {
   'merge-shape-ops': () => step(mergeShapeOps),
   'fold-pad': () => step(foldPad),
   'fold-batch-norm': () => step(foldBatchNorm),
+  'fold-batch-norm-before': () => step(foldBatchNormBefore),
   'fold-mul-add': () => step(foldMulAdd),
   'common-subexpressions': () => step(commonSubexpressions),
   'free-batch': () => step(freeBatch),

@@ -2,6 +2,7 @@ import type { Step } from '../run-passes.ts';
 import { step } from '../run-passes.ts';
 import { upgradeOpset } from '../upgrade/upgrade-opset.ts';
 import { foldBatchNorm } from './batch-norm.ts';
+import { foldBatchNormBefore } from './batch-norm-before.ts';
 import { commonSubexpressions } from './common-subexpressions.ts';
 import { foldConstants } from './constants.ts';
 import { constantsToInitializers } from './constants-to-initializers.ts';
@@ -42,6 +43,8 @@ export function cleanSteps({ opset = 13 }: CleanOptions = {}): Step[] {
     step(foldMulAdd),
     // A normalization that stood behind an Add that has gone into a layer by now.
     step(foldBatchNorm),
+    // What no layer before it took in.
+    step(foldBatchNormBefore),
     step(commonSubexpressions),
     step(removeDeadCode),
   ];

@@ -15,6 +15,7 @@ import {
 } from '../../graph/index.ts';
 import type { Pass, PassResult } from '../pass.ts';
 import { foldBatchNorm } from './batch-norm.ts';
+import { foldBatchNormBefore } from './batch-norm-before.ts';
 import { commonSubexpressions } from './common-subexpressions.ts';
 import { foldConstants } from './constants.ts';
 import { mergeShapeOps } from './merge-shape-ops.ts';
@@ -263,4 +264,40 @@ test('two Transposes become one, and a Reshape that copies a dimension is not mo
     [2, 3, 4],
   );
   assert.equal((await run(mergeShapeOps, zero)).modified, false);
+});
+
+test('a Squeeze takes back an Unsqueeze of the same axes only', async () => {
+  const axes = (...values: number[]) => Tensor.int64([values.length], values);
+  const chain = (first: Tensor, second: Tensor) =>
+    net(
+      [node('Unsqueeze', ['x', 'a'], 'h'), node('Squeeze', ['h', 'b'], 's'), node('Relu', ['s'], 'y')],
+      { a: first, b: second },
+      [1, 2],
+    );
+  const { model } = await run(mergeShapeOps, chain(axes(0, 2), axes(2, 0)));
+  assert.deepEqual(model.graph.nodes[1]!.op, 'Identity');
+  assert.deepEqual(model.graph.nodes[1]!.inputs, ['x']);
+  assert.equal((await run(mergeShapeOps, chain(axes(0), axes(1)))).modified, false);
+});
+
+test('batch normalization before a layer: by hand, and not into padded convolutions', async () => {
+  // a = [1, 1], b = [-0.5, -3]; with gamma [4, 6]: a = [2, 2], b = [-1.5, -5].
+  const own = { ...BN, gamma: f32([2], [4, 6]) };
+  const conv = (pads: number[]) =>
+    node('Conv', ['n', 'w'], 'y', { kernel_shape: attr.ints([1, 1]), pads: attr.ints(pads) });
+  const w = f32([1, 2, 1, 1], [10, 100]);
+  const { model } = await run(
+    foldBatchNormBefore,
+    net([bn('x', 'n'), conv([0, 0, 0, 0])], { ...own, w }, [1, 2, 2, 2]),
+  );
+  const [only] = model.graph.nodes;
+  assert.deepEqual(only!.inputs[0], 'x');
+  assert.deepEqual(model.graph.initializers.get(only!.inputs[1]!)!.numbers(), [20, 200]);
+  assert.deepEqual(model.graph.initializers.get(only!.inputs[2]!)!.numbers(), [-515]);
+  const padded = await run(
+    foldBatchNormBefore,
+    net([bn('x', 'n'), conv([1, 1, 1, 1])], { ...own, w }, [1, 2, 2, 2]),
+  );
+  assert.equal(padded.modified, false);
+  assert.match(padded.notes[0]!.why, /pads with zeros/);
 });

@@ -9,9 +9,9 @@ export const removeInitializerInputs = rewriting({
   summary: 'weights that also stand among the inputs become constants',
   defaults: {},
   error: REPACKED,
-  rewrite({ graph, ...model }) {
+  rewrite({ graph }) {
     const before = graph.inputs.length;
     graph.inputs = graph.inputs.filter(({ name }) => !graph.initializers.has(name));
-    return model.irVersion >= 4 && graph.inputs.length < before;
+    return graph.inputs.length < before;
   },
 });

@@ -56,6 +56,15 @@ function merge(graph: Graph, index: GraphIndex, before: Node, node: Node): strin
     node.inputs[0] = source;
     return `takes in the Transpose ${before.name}`;
   }
+  const inverse = INVERSES.get(node.op);
+  if (inverse !== undefined && before.op === inverse) {
+    const [first, second] = [axesOf(graph, index, before), axesOf(graph, index, node)];
+    if (first === undefined || first !== second) return undefined;
+    node.op = 'Identity';
+    node.inputs = [source];
+    node.attributes.clear();
+    return `takes back the ${before.op} ${before.name}`;
+  }
   if (node.op === 'Reshape' && VIEWS.has(before.op)) {
     const target = constantOf(graph, node.inputs[1] ?? '', index)?.numbers();
     // A 0 copies a dimension of what is reshaped, and that changes.
@@ -64,4 +73,15 @@ function merge(graph: Graph, index: GraphIndex, before: Node, node: Node): strin
     return `takes in the ${before.op} ${before.name}`;
   }
   return undefined;
+}
+
+/** Both name axes of the larger shape, so equal lists mean the same axes. */
+const INVERSES: ReadonlyMap<string, string> = new Map([
+  ['Squeeze', 'Unsqueeze'],
+  ['Unsqueeze', 'Squeeze'],
+]);
+
+function axesOf(graph: Graph, index: GraphIndex, node: Node): string | undefined {
+  const axes = intsOf(node, 'axes') ?? constantOf(graph, node.inputs[1] ?? '', index)?.numbers();
+  return axes?.sort((a, b) => a - b).join();
 }
