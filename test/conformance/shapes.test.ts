@@ -9,6 +9,7 @@ import {
   decodeModel,
   type InferOptions,
   inferShapes,
+  type Known,
   type Model,
   type Shape,
   type Tensor,
@@ -56,6 +57,7 @@ function check(
   { name, folder }: Case,
   tally: Tally,
   optionsOf: (values: Record<string, Tensor>) => InferOptions,
+  spoil: (found: Known) => Known = (found) => found,
 ): void {
   const model = decodeModel(readFileSync(join(folder, 'model.onnx')));
   try {
@@ -67,7 +69,7 @@ function check(
       const path = join(folder, 'test_data_set_0', `output_${i}.pb`);
       if (output.type.kind !== 'tensor' || !existsSync(path)) continue;
       const truth = readTensor(path);
-      const { dtype, shape, elements } = inferred.get(output.name) ?? {};
+      const { dtype, shape, elements } = spoil(inferred.get(output.name) ?? { shape: undefined });
       tally.outputs += 1;
       if (dtype !== undefined && shape?.every((dim) => typeof dim === 'number')) tally.full += 1;
       assert.equal(dtype ?? truth.dtype, truth.dtype);
@@ -122,6 +124,19 @@ test('rules hold on the official cases', async (t) => {
         assert.ok(part >= share, `${part} of the outputs`);
       });
     }
+    await t.test('the comparison notices a wrong dimension and a wrong dtype', () => {
+      const abs = cases.filter(({ name }) => name === 'node/test_abs');
+      const spoils: ((found: Known) => Known)[] = [
+        (found) => ({ ...found, shape: found.shape?.map((dim, i) => (i === 0 ? Number(dim) + 1 : dim)) }),
+        (found) => ({ ...found, shape: found.shape?.slice(1) }),
+        (found) => ({ ...found, dtype: 'float64' }),
+      ];
+      for (const spoil of spoils) {
+        const tally: Tally = { outputs: 0, full: 0, wrong: [], missing: new Set() };
+        for (const one of abs) check(one, tally, WAYS['values of the inputs'].options, spoil);
+        assert.equal(tally.wrong.length, 1);
+      }
+    });
     return true;
   });
   if (done === undefined) t.skip('data absent');

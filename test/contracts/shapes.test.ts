@@ -19,6 +19,7 @@ import {
 } from '../../src/graph/index.ts';
 import { openSession } from '../../src/run/index.ts';
 import { sharedData } from '../shared-data.ts';
+import { randomGraph } from './random-graph.ts';
 import { CONTRIB_CASES, EDGE_CASES, type NodeCase } from './shapes-cases.ts';
 
 /** Everything the rules say of shapes and dtypes must be what ONNX Runtime shows. */
@@ -133,6 +134,28 @@ for (const [file, inputShapes] of Object.entries(SHARED)) {
     }
   });
 }
+
+test('rules agree with what running shows: random graphs, with given and with symbolic shapes', async () => {
+  let [known, all] = [0, 0];
+  for (let seed = 1; seed <= 60; seed++) {
+    const { model, feeds, story } = randomGraph(seed);
+    const observed = await observeShapes(model, run, feeds, { chunk: 1000 });
+    const inferred = inferShapes(model, { inputValues: feeds });
+    const symbolic = inferShapes(model);
+    for (const [name, { dtype, shape }] of observed.values) {
+      all += 1;
+      for (const said of [inferred.get(name), symbolic.get(name)]) {
+        assert.equal(said?.dtype, dtype, `seed ${seed}: ${story}: ${name}`);
+        const hidden = shape?.map((dim, i) =>
+          typeof said?.shape?.[i] === 'number' ? dim : (said?.shape?.[i] ?? null),
+        );
+        assert.deepEqual(said?.shape ?? hidden, hidden, `seed ${seed}: ${story}: ${name}`);
+      }
+      if (inferred.get(name)?.shape?.every((dim) => typeof dim === 'number')) known += 1;
+    }
+  }
+  assert.equal(known, all, 'all shapes are known from those of the feeds');
+});
 
 test('a node with a rule is found by its domain', () => {
   assert.equal(specOf({ op: 'Gelu', domain: '' })?.since[0], 20);
