@@ -70,11 +70,8 @@ function weights(bits: 4 | 8, blockSize: number): Candidate {
  * suggest: static for convolutions, dynamic for matrix products and recurrence, weight-only for matrices alone).
  */
 export function candidatesFor(mix: OpMix): Candidate[] {
-  const byMatrices = [DYNAMIC, ...statics(), weights(8, 32), weights(4, 32), weights(4, 128)];
-  if (mix.conv >= 0.5)
-    return [
-      ...statics(),
-      ...(mix.matmul + mix.recurrent > 0.05 ? byMatrices.filter((c) => c.kind !== 'static') : []),
-    ];
-  return byMatrices;
+  const [first, ...others] = statics() as [Candidate, ...Candidate[]];
+  const matrices = mix.matmul + mix.recurrent;
+  if (mix.conv >= 0.5) return matrices > 0.05 ? [first, DYNAMIC, ...others] : [first, ...others];
+  return [DYNAMIC, first, weights(8, 32), weights(4, 32), ...others, weights(4, 128)];
 }

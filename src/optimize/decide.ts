@@ -9,10 +9,14 @@ import type { Variant } from './variant.ts';
 /** Variants that go to the last test at most: each costs a run over the held-out part. */
 const FINALISTS = 5;
 
-/** How much a variant may lose at worst, by what the search part showed: what orders the last test. */
-export function riskOf(variant: Variant): number {
+/**
+ * How much a variant may lose, by what the search part showed: what orders the last test. The upper bound of the loss,
+ * and, where few samples leave many variants equal in that, how far the outputs moved.
+ */
+export function riskOf(variant: Variant, goal: Goal): number {
   if (variant.faithful) return 0;
-  return variant.drop === undefined ? Number.POSITIVE_INFINITY : Math.max(0, variant.drop.interval.high);
+  if (variant.drop === undefined) return Number.POSITIVE_INFINITY;
+  return Math.max(0, variant.drop.interval.high) + goal.maxDrop * Math.min(1, variant.noise ?? 1);
 }
 
 /**
@@ -25,7 +29,7 @@ export function finalistsOf(variants: readonly Variant[], goal: Goal): Variant[]
     (variant) => variant.faithful || (variant.drop?.value ?? Number.NaN) <= goal.maxDrop,
   );
   const front = paretoFront(
-    able.map((variant) => ({ variant, x: objectiveOf(variant, goal), y: riskOf(variant) })),
+    able.map((variant) => ({ variant, x: objectiveOf(variant, goal), y: riskOf(variant, goal) })),
   );
   const sorted = front.map(({ variant }) => variant);
   return sorted.length <= FINALISTS ? sorted : [sorted[0]!, ...sorted.slice(-(FINALISTS - 1))];

@@ -47,6 +47,8 @@ interface Race {
 
 /** Samples per run while accuracy is measured, where the model allows it. */
 const EVALUATION_BATCH = 32;
+/** Samples that tell how far outputs lie apart. */
+const NOISE_SAMPLES = 64;
 
 /**
  * Holds every variant against the model as given: accuracy on the same samples, speed in turns within one run. The
@@ -87,6 +89,28 @@ export class Judge {
       signal,
     });
     return { evaluation, drop };
+  }
+
+  /**
+   * How far the outputs of a variant lie from those of the model as given: noise over signal, 0 is the same. Finer than
+   * any share of right answers, where samples are few.
+   */
+  async noise(model: Model): Promise<number> {
+    const { split, signal, cores, seed } = this.#o;
+    const session = await openSession(model, sessionSettings(defaultRunSettings(cores)));
+    try {
+      const reference = await this.#referenceSession();
+      const indices = Array.from({ length: Math.min(NOISE_SAMPLES, split.search.size) }, (_, i) => i);
+      const { value } = await evaluate(session, split.search, metricByName('sqnr'), {
+        reference,
+        indices,
+        seed,
+        signal,
+      });
+      return 10 ** (-value / 20);
+    } finally {
+      await session.dispose();
+    }
   }
 
   async #evaluate(model: Model | string, part: Part, name: string): Promise<Evaluation> {

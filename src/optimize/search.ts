@@ -178,6 +178,7 @@ class Search {
     const { evaluation, drop } = await this.judge.evaluate(variant.model, 'search', variant.title);
     variant.evaluation = evaluation;
     variant.drop = drop;
+    variant.noise = variant.faithful ? 0 : await this.judge.noise(variant.model);
     variant.timing = await this.judge.race(
       variant.model,
       variant.title,
@@ -214,7 +215,7 @@ class Search {
         kind: 'static',
       });
     }
-    if (riskOf(best) <= goal.maxDrop && slow.length === 0) return;
+    if (riskOf(best, goal) <= goal.maxDrop && slow.length === 0) return;
     if (!budget.allows('taking sensitive layers back to float', UNTIL.repair)) return;
     this.#sensitivity = await this.#kitchen.sensitivity(best.recipe);
     const worst = [...this.#sensitivity].sort((a, b) => a.sqnr - b.sqnr).map(({ node }) => node);
@@ -224,7 +225,7 @@ class Search {
       const exclude = [...new Set([...slow, ...worst.slice(0, count)])];
       const recipe = staticWithout(method, exclude, `${exclude.length} layers in float`);
       const variant = await this.#attempt({ id: `int8-static-keep-${count}`, title, recipe, kind: 'static' });
-      if (variant !== undefined && riskOf(variant) <= goal.maxDrop) break;
+      if (variant !== undefined && riskOf(variant, goal) <= goal.maxDrop) break;
     }
   }
 
@@ -290,7 +291,8 @@ function whyNot(variant: Variant, finalists: readonly Variant[], goal: Goal): st
     return `it loses ${loss.toFixed(2)} on the search part, over the ${goal.maxDrop} allowed`;
   }
   const better = finalists.find(
-    (other) => objectiveOf(other, goal) <= objectiveOf(variant, goal) && riskOf(other) <= riskOf(variant),
+    (other) =>
+      objectiveOf(other, goal) <= objectiveOf(variant, goal) && riskOf(other, goal) <= riskOf(variant, goal),
   );
   return better === undefined
     ? 'safer or cheaper ones were tested first'

@@ -66,6 +66,8 @@ export interface Variant {
   evaluation?: Evaluation;
   /** Loss on the search part. */
   drop?: Drop;
+  /** Noise over signal of the outputs against the model as given. */
+  noise?: number;
   /** On the held-out part, for finalists. */
   heldOut?: { evaluation: Evaluation; drop: Drop };
   timing?: Timing;
