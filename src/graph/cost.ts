@@ -50,7 +50,7 @@ export interface CountOptions {
  */
 export function costOf(
   model: Model,
-  shapes: Inference = inferShapes(model),
+  shapes: Inference = inferShapes(model, { strict: false }),
   options: CountOptions = {},
 ): ModelCost {
   const symbols = options.symbols ?? {};

@@ -55,7 +55,7 @@ interface Scope {
 }
 
 /**
- * Shapes and dtypes of all values, by static rules (src/graph/ops). Dimensions are numbers, symbols that the inputs
+ * Shapes and dtypes of all values, by static rules (src/graph/ops). A weight that is also an input counts with its default. Dimensions are numbers, symbols that the inputs
  * name, or null. Small integer tensors are followed by value, so that a Reshape to a computed shape resolves.
  * Throws SHAPE_MISMATCH, naming the node, where shapes cannot fit or the file declares another one, and MODEL_INVALID.
  */
