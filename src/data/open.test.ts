@@ -144,3 +144,24 @@ test('a dataset.json never leads to code', async () => {
   }
   assert.equal('trapped' in globalThis, false);
 });
+
+test('axes of samples are put into another order', async () => {
+  const path = join(folder, 'turned.npz');
+  const x = Tensor.of(
+    'int16',
+    [2, 6],
+    Int16Array.from({ length: 12 }, (_, i) => i),
+  );
+  await writeNpz(path, { x });
+  const dataset = await openDataset(path, {
+    preprocess: { dims: [2, 3], transpose: [1, 0], cast: 'float32' },
+  });
+  assert.deepEqual(dataset.fields, [{ name: 'x', dtype: 'float32', dims: [3, 2] }]);
+  for await (const { feeds } of dataset.read()) {
+    assert.deepEqual(feeds.x?.dims, [2, 3, 2]);
+    assert.deepEqual(feeds.x?.numbers(), [0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11]);
+  }
+  await assert.rejects(openDataset(path, { preprocess: { transpose: [1, 0] } }), {
+    code: 'DATA_SHAPE_MISMATCH',
+  });
+});

@@ -18,6 +18,7 @@ const dtype = z.enum([
   'bool',
 ]) satisfies z.ZodType<DType>;
 const dims = z.array(positive);
+const axes = z.array(z.number().int().nonnegative());
 const perChannel = z.union([z.number(), z.array(z.number()).min(1)]);
 
 /** How decoded pictures become samples. A value is (pixel * scale - mean) / std, with pixels in 0..255. */
@@ -131,6 +132,8 @@ const preprocess = z.strictObject({
   cast: z.union([dtype, z.record(z.string(), dtype)]).optional(),
   /** The shape of one sample of all fields, or by field: the same elements in the same order. */
   dims: z.union([dims, z.record(z.string(), dims)]).optional(),
+  /** After `dims`: the order of the axes of one sample, of all fields or by field ([1, 0] swaps two). */
+  transpose: z.union([axes, z.record(z.string(), axes)]).optional(),
 });
 export type Preprocess = z.output<typeof preprocess>;
 
