@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
-import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after, before } from 'node:test';
+import { ROOT, sharedData } from '../../test/shared-data.ts';
 import { Tensor } from '../graph/index.ts';
-import { DATA_KINDS, type DataOptions, openDataset, writeNpz } from './index.ts';
+import { bind, DATA_KINDS, type DataOptions, openDataset, writeNpz } from './index.ts';
+import { checkOptions } from './options.ts';
 
 let folder = '';
 before(async () => {
@@ -164,4 +167,38 @@ test('axes of samples are put into another order', async () => {
   await assert.rejects(openDataset(path, { preprocess: { transpose: [1, 0] } }), {
     code: 'DATA_SHAPE_MISMATCH',
   });
+});
+
+test('every dataset.json of the docs is one', async () => {
+  const text = await readFile(join(ROOT, 'docs/data.md'), 'utf8');
+  const blocks = [...text.matchAll(/^```json\n([\s\S]*?)^```/gm)].map(([, block]) => block as string);
+  assert.ok(blocks.length >= 4);
+  for (const block of blocks) checkOptions(JSON.parse(block), block);
+  for (const kind of DATA_KINDS) assert.match(text, new RegExp(`^\\| .${kind}. \\|`, 'm'));
+});
+
+test('the keywords of MLPerf Tiny feed a model of [1, 49, 10, 1]', async (t) => {
+  const archive = sharedData('keywords/kws01-testset.tar.gz');
+  if (archive === undefined) return t.skip('data absent');
+  const root = join(folder, 'kws01');
+  await mkdir(root);
+  if (spawnSync('tar', ['xzf', archive, '-C', root]).status !== 0) return t.skip('tar does not unpack it');
+  const dataset = await openDataset(root, {
+    raw: { dtype: 'int8', dims: [10, 49] },
+    labels: { pattern: '_(\\d+)\\.bin$' },
+    preprocess: { transpose: [1, 0], dequantize: { scale: 0.4 } },
+  });
+  assert.equal(dataset.size, 1000);
+  const counts = new Map<number, number>();
+  for await (const { feeds, labels } of bind(dataset, [
+    { name: 'x', dtype: 'float32', shape: [1, 49, 10, 1] },
+  ])) {
+    assert.deepEqual(feeds.x?.dims, [1, 49, 10, 1]);
+    const label = labels?.numbers()[0] ?? -1;
+    counts.set(label, (counts.get(label) ?? 0) + 1);
+  }
+  assert.deepEqual(
+    [...counts.keys()].sort((a, b) => a - b),
+    [...Array(12).keys()],
+  );
 });
