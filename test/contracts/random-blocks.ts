@@ -194,6 +194,8 @@ export const BLOCKS: Readonly<Record<string, Block>> = {
   'transposed-conv-bn': block(image, (b, x) => batchNorm(b, conv(b, x, true))),
   'pad-conv': block(image, (b, x) => conv(b, pad(b, x))),
   'batch-norm': block((dims) => dims.length >= 2, batchNorm),
+  'bn-conv': block(image, (b, x) => conv(b, batchNorm(b, keep(b, 'Relu', x)))),
+  'bn-gemm': block(matrix, (b, x) => BLOCKS.gemm!.build(b, batchNorm(b, keep(b, 'Relu', x)))),
   residual: block(image, (b, x) => {
     const y = keep(b, 'Relu', batchNorm(b, conv(b, x)));
     const back = b.op(

@@ -1,6 +1,7 @@
 import { messageOf, Random } from '../../base/index.ts';
 import {
   attr,
+  cloneModel,
   constantOf,
   type Dim,
   DTYPES,
@@ -12,6 +13,7 @@ import {
   type Model,
   type Node,
   namer,
+  removeDead,
   sizeOf,
   Tensor,
   type TypedArray,
@@ -44,10 +46,11 @@ export const freeBatch = rewriting<FreeBatchOptions>({
       if (why !== '') refuse(notes, why);
       return false;
     }
-    const single: Model = { ...model, graph: { ...graph, nodes: [...graph.nodes] } };
-    const original = keepNodes(single);
+    const original = cloneModel(model);
     freeInfos(graph, fed, symbol);
     freeReshapes(graph, notes);
+    // The targets for one sample alone.
+    removeDead(graph);
     try {
       checkShapes(model, fed, symbol);
       await prove(original, model, fed, context);
@@ -63,26 +66,6 @@ export const freeBatch = rewriting<FreeBatchOptions>({
 
 function refuse(notes: Notes, why: string): void {
   notes.all.push({ node: 'the whole model', op: '', action: 'refused', why });
-}
-
-/** Nodes with inputs and attributes of their own: the rewriting edits those of the other copy. */
-function keepNodes(model: Model): Model {
-  const nodes = model.graph.nodes.map((node) => ({
-    ...node,
-    inputs: [...node.inputs],
-    attributes: new Map(node.attributes),
-  }));
-  const { graph } = model;
-  return {
-    ...model,
-    graph: {
-      ...graph,
-      nodes,
-      inputs: [...graph.inputs],
-      outputs: [...graph.outputs],
-      values: new Map(graph.values),
-    },
-  };
 }
 
 /** Why the batch cannot be freed; '' where it is free already, undefined where it may be tried. */
@@ -118,6 +101,7 @@ function freeInfos(graph: Graph, fed: readonly ValueInfo[], symbol: string): voi
 function freeReshapes(graph: Graph, notes: Notes): void {
   const index = indexGraph(graph);
   const fresh = namer(graph);
+  const targets = new Map<string, string>();
   for (const node of graph.nodes) {
     if (node.domain !== '' || node.op !== 'Reshape') continue;
     const target = constantOf(graph, node.inputs[1]!, index);
@@ -125,8 +109,10 @@ function freeReshapes(graph: Graph, notes: Notes): void {
     if (target === undefined || constantOf(graph, node.inputs[0]!, index) !== undefined) continue;
     const dims = target.numbers();
     if (dims[0] !== 1) continue;
-    const name = fresh(`${node.inputs[1]}_batched`);
-    graph.initializers.set(name, Tensor.int64([dims.length], batchedTarget(node, dims)));
+    const batched = batchedTarget(node, dims);
+    const name = targets.get(batched.join()) ?? fresh(`${node.inputs[1]}_batched`);
+    targets.set(batched.join(), name);
+    graph.initializers.set(name, Tensor.int64([dims.length], batched));
     node.inputs[1] = name;
     notes.changed(node, 'keeps the batch of its input');
   }
