@@ -13,8 +13,8 @@ import {
   recipePass,
   type Statistics,
 } from '../transform/index.ts';
+import type { Sensitivity } from './sensitivity.ts';
 import { type RunSettings, sessionSettings } from './settings.ts';
-import type { Sensitivity } from './variant.ts';
 
 /** A pass with its settings; settings left out are the pass's defaults. */
 export interface Step {

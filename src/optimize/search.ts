@@ -12,9 +12,10 @@ import { Judge } from './judge.ts';
 import { objectiveOf } from './objective.ts';
 import { opMixOf } from './op-mix.ts';
 import { Kitchen } from './recipe.ts';
+import type { Sensitivity } from './sensitivity.ts';
 import { defaultRunSettings, type RunSettings } from './settings.ts';
 import { type TuneOptions, tuneLatency, tuneThroughput } from './tune.ts';
-import type { Sensitivity, Variant } from './variant.ts';
+import type { Variant } from './variant.ts';
 
 export interface SearchOptions {
   /** The model as given: its path where it has one. */

@@ -40,14 +40,6 @@ export interface Timing {
   readonly p99: number;
 }
 
-/** How much one layer alone, quantized, disturbs the outputs. */
-export interface Sensitivity {
-  readonly node: string;
-  readonly op: string;
-  /** dB; small is sensitive. */
-  readonly sqnr: number;
-}
-
 /** A recipe applied, and what is known of the result. */
 export interface Variant {
   readonly id: string;
