@@ -112,6 +112,7 @@ function mend(model: Model, found: Found, rule: string): string | undefined {
     case 'shared-params':
       return mendSharedParams(model, found);
     case 'float-bias':
+    case 'bias-scale':
       return mendBias(model, found);
     default:
       return undefined;
@@ -164,10 +165,13 @@ function mendBias(model: Model, { view, meant }: Found): string | undefined {
   const inputScale = input && view.params(input)?.scale;
   const weightScale = weight && view.params(weight)?.scale;
   if (inputScale?.size !== 1 || weightScale?.dtype !== 'float32') return undefined;
-  const holder = node.op === 'Gemm' ? node : tail[0];
-  const slot =
-    node.op === 'Gemm' ? 2 : holder?.inputs.findIndex((value) => view.constant(value) !== undefined);
-  const bias = view.constant(holder?.inputs[slot ?? -1]);
+  const holder = node.op === 'MatMul' ? tail[0] : node;
+  const stored = (value: string) => {
+    const dq = view.dequantizer(value);
+    return view.constant(value) ?? (dq && !view.source(dq) ? dequantizeConstant(view, dq) : undefined);
+  };
+  const slot = node.op === 'MatMul' ? holder?.inputs.findIndex((value) => stored(value)) : 2;
+  const bias = stored(holder?.inputs[slot ?? -1] ?? '');
   if (holder === undefined || slot === undefined || bias?.dtype !== 'float32') return undefined;
   if (weightScale.size > 1 && bias.size !== weightScale.size) return undefined;
   const row = bias.reshape([bias.size]);
@@ -177,8 +181,14 @@ function mendBias(model: Model, { view, meant }: Found): string | undefined {
 }
 
 /** Takes a node out of the integer region, with the float weights of the original where they are known. */
-function revert(model: Model, { view, meant }: Found, why: string, original: Model | undefined): string {
+function revert(
+  model: Model,
+  { view, meant }: Found,
+  why: string,
+  original: Model | undefined,
+): string | undefined {
   const { graph } = view;
+  let changed = false;
   const makers = new Map(view.meant().map((other) => [other.output, other]));
   const name = namer(model.graph);
   for (const node of [meant.node, ...meant.tail]) {
@@ -188,7 +198,10 @@ function revert(model: Model, { view, meant }: Found, why: string, original: Mod
       const q = view.source(dq);
       // Behind another integer node the float answer must stay unread.
       if (q !== undefined) {
-        if (!makers.has(q.inputs[0]!)) node.inputs[slot] = q.inputs[0]!;
+        if (!makers.has(q.inputs[0]!)) {
+          node.inputs[slot] = q.inputs[0]!;
+          changed = true;
+        }
         continue;
       }
       const kept = original && originalConstant(original, node, slot);
@@ -197,15 +210,17 @@ function revert(model: Model, { view, meant }: Found, why: string, original: Mod
       const fresh = name(`${node.name}_input${slot}`);
       graph.initializers.set(fresh, restored);
       node.inputs[slot] = fresh;
+      changed = true;
     }
   }
-  freeOutput(view, meant);
+  if (!freeOutput(view, meant) && !changed) return undefined;
   return `back to float: ${why}`;
 }
 
-/** Lets readers that compute in float have the float answer, and drops Q and DQ where no other reader is left. */
-function freeOutput(view: QdqView, meant: MeantNode): void {
+/** Lets readers that compute in float have the float answer, and drops Q and DQ where no other reader is left. True where there were any. */
+function freeOutput(view: QdqView, meant: MeantNode): boolean {
   const { graph } = view;
+  let freed = false;
   const integer = new Set<Node>(view.meant().flatMap(({ node, tail }) => [node, ...tail]));
   integer.delete(meant.node);
   for (const q of view.quantizers(meant.output)) {
@@ -218,8 +233,10 @@ function freeOutput(view: QdqView, meant: MeantNode): void {
       const readers = index.consumers.get(value) ?? [];
       if (readers.some((node) => integer.has(node))) continue;
       bypass(graph, dq, q.inputs[0]!);
+      freed = true;
     }
   }
+  return freed;
 }
 
 function originalConstant(original: Model, { name, op }: Node, slot: number): Tensor | undefined {

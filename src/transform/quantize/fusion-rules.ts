@@ -13,6 +13,7 @@ export type BrokenRule =
   | 'zero-point'
   | 'shared-params'
   | 'float-bias'
+  | 'bias-scale'
   | 'mixed-types'
   | 'int8-fan-out'
   | 'unknown';
@@ -46,6 +47,7 @@ const RULES: readonly Rule[] = [
   boundsHeld,
   paramsShared,
   floatBias,
+  biasScale,
   typesAgree,
   int8FanOut,
 ];
@@ -168,6 +170,22 @@ function floatBias({ node, tail, quantizer }: MeantNode, view: QdqView): Verdict
   const biases = node.op === 'Gemm' ? [node.inputs[2]] : added !== undefined ? added.inputs : [];
   if (!biases.some((value) => view.constant(value) !== undefined)) return undefined;
   return { rule: 'float-bias', why: 'its bias is float and its answer is not quantized' };
+}
+
+/** An int32 bias adds to the integer sum as it is: only at scale input * weight does it mean what it should. */
+function biasScale({ node, tail }: MeantNode, view: QdqView): Verdict | undefined {
+  const held = node.op === 'MatMul' ? tail[0]?.inputs : node.inputs.slice(2, 3);
+  const bias = held?.map((value) => view.dequantizer(value)).find((dq) => dq && !view.source(dq));
+  const [input, weight] = [0, 1].map((slot) => view.dequantizer(node.inputs[slot]));
+  if (!bias || !input || !weight) return undefined;
+  const [b, x, w] = [bias, input, weight].map((dq) => view.params(dq)?.scale);
+  if (b?.dtype !== 'float32' || x?.dtype !== 'float32' || w?.dtype !== 'float32') return undefined;
+  const wanted = w.numbers().map((scale) => Math.fround(scale * x.numbers()[0]!));
+  const is = b.numbers();
+  const off = wanted.some((scale, i) => Math.abs(scale - is[is.length > 1 ? i : 0]!) > 1e-5 * scale);
+  return off
+    ? { rule: 'bias-scale', why: 'the scale of its bias is not input scale times weight scale' }
+    : undefined;
 }
 
 function typesAgree(meant: MeantNode, view: QdqView): Verdict | undefined {

@@ -93,13 +93,26 @@ export class QdqView {
       );
       const isMeant =
         row?.kind === 'compute'
-          ? whole
+          ? data.every((value) => this.dequantizer(value) !== undefined)
           : quantizer !== undefined && (whole || this.#mostly(data, dynamic.length));
-      if (!isMeant) continue;
+      // Between two integer nodes a node that stays in float has Q and DQ around it by right.
+      if (!isMeant || (row === undefined && this.#linksIntegers(dynamic, quantizer))) continue;
       for (const one of tail) tails.add(one);
       found.push({ node, row, tail, bounds, output, quantizer });
     }
     return found;
+  }
+
+  #linksIntegers(dequantizers: readonly (Node | undefined)[], quantizer: Node | undefined): boolean {
+    const fromInteger = dequantizers.some((dq) => {
+      let maker = dq && this.index.producers.get(this.source(dq)?.inputs[0] ?? '');
+      if (maker?.op === 'Relu' || maker?.op === 'Clip') maker = this.index.producers.get(maker.inputs[0]!);
+      return maker !== undefined && integerOp(maker.op, maker.domain) !== undefined;
+    });
+    const readers = (this.index.consumers.get(quantizer?.outputs[0] ?? '') ?? []).flatMap(
+      (dq) => this.index.consumers.get(dq.outputs[0]!) ?? [],
+    );
+    return fromInteger && readers.some(({ op, domain }) => integerOp(op, domain) !== undefined);
   }
 
   #mostly(data: readonly unknown[], dequantized: number): boolean {
