@@ -114,6 +114,19 @@ test('quantized products count their MACs, packed weights their parameters', () 
   assert.equal(costOf(integer).total.macs, 24);
 });
 
+test('weights in attributes count', () => {
+  const node = makeNode(
+    'LinearRegressor',
+    ['x'],
+    ['y'],
+    { coefficients: attr.floats([1, 2, 3, 4, 5, 6]), targets: attr.int(2) },
+    { domain: 'ai.onnx.ml' },
+  );
+  const { total } = costOf(model([value('x', [5, 3])], [node], {}));
+  assert.equal(total.macs, 30);
+  assert.equal(total.parameters, 6);
+});
+
 test('a shared weight counts once, the costlier branch counts, a loop as often as it runs', () => {
   const branch = (nodes: Node[]) => attr.graph(makeGraph({ inputs: [], outputs: [open('b')], nodes }));
   const cheap = branch([makeNode('Relu', ['x'], ['b'])]);

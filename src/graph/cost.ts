@@ -169,12 +169,11 @@ class Counter {
     const own = weightsOf(weights);
     const parameters = 'parameters' in work ? (work.parameters ?? own.parameters) : own.parameters;
     for (const [name, weight] of weights) part.weights.set(name, weight);
-    // A packed weight has more parameters than elements: the difference goes with its name.
+    // Packed weights have more parameters than elements, and classical models keep them in attributes.
     if (parameters !== own.parameters) {
       const [name, first] = [...weights].sort((a, b) => b[1].bytes - a[1].bytes)[0] ?? [];
-      if (name !== undefined && first !== undefined) {
-        part.weights.set(name, { ...first, parameters: first.parameters + parameters - own.parameters });
-      }
+      const rest = parameters - own.parameters + (first?.parameters ?? 0);
+      part.weights.set(name ?? `${scope.id}${label.node}`, { parameters: rest, bytes: first?.bytes ?? 0 });
     }
     part.nodes.push({
       ...label,

@@ -90,8 +90,8 @@ function check(
   }
 }
 
-/** Domains that no trained model is served with: gradients, and optimizers as operators. */
-const BEYOND = /^ai\.onnx\.(ml|preview\.training):/;
+/** Operators that no trained model is served with: gradients and optimizers. */
+const BEYOND = /^ai\.onnx\.preview\.training:/;
 
 const WAYS = {
   'shapes of the inputs alone': {

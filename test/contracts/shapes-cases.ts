@@ -143,6 +143,73 @@ export const CONTRIB_CASES: readonly NodeCase[] = [
   ),
 ];
 
+const ml = (
+  op: string,
+  inputs: readonly string[],
+  attributes: Record<string, Attribute>,
+  outputs = 1,
+): NodeCase => ({
+  op,
+  domain: 'ai.onnx.ml',
+  inputs,
+  attributes,
+  outputs,
+});
+
+const strings = (...value: string[]): Attribute => ({ type: 'strings', value });
+
+/** Classical models. */
+export const CLASSICAL_CASES: readonly NodeCase[] = [
+  ml('Scaler', ['float32[5,3]'], { offset: attr.floats([0]), scale: attr.floats([2]) }),
+  ml('Normalizer', ['float32[5,3]'], { norm: attr.string('L2') }),
+  ml('Imputer', ['float32[5,3]'], {
+    imputed_value_floats: attr.floats([0]),
+    replaced_value_float: attr.float(1),
+  }),
+  ml('Binarizer', ['float32[5,3]'], { threshold: attr.float(0.5) }),
+  ml('FeatureVectorizer', ['float32[5,3]', 'float32[5,2]'], { inputdimensions: attr.ints([3, 2]) }),
+  ml('OneHotEncoder', ['int64[5]'], { cats_int64s: attr.ints([1, 2, 3]) }),
+  ml('ArrayFeatureExtractor', ['float32[5,3]', 'int64[2]'], {}),
+  ml('LabelEncoder', ['int64[5]'], { keys_int64s: attr.ints([1]), values_floats: attr.floats([3]) }),
+  ml('LinearRegressor', ['float32[5,3]'], {
+    coefficients: attr.floats([1, 2, 3, 4, 5, 6]),
+    targets: attr.int(2),
+  }),
+  ml(
+    'LinearClassifier',
+    ['float32[5,3]'],
+    {
+      coefficients: attr.floats([1, 2, 3, 4, 5, 6]),
+      intercepts: attr.floats([0, 0]),
+      classlabels_ints: attr.ints([0, 1]),
+    },
+    2,
+  ),
+  ...['Regressor', 'Classifier'].map((kind) => {
+    const [prefix, leaf] =
+      kind === 'Regressor' ? ['target', {}] : ['class', { classlabels_int64s: attr.ints([7, 8, 9]) }];
+    return ml(
+      `TreeEnsemble${kind}`,
+      ['float32[5,3]'],
+      {
+        ...(kind === 'Regressor' ? { n_targets: attr.int(1) } : leaf),
+        nodes_treeids: attr.ints([0, 0, 0]),
+        nodes_nodeids: attr.ints([0, 1, 2]),
+        nodes_featureids: attr.ints([1, 0, 0]),
+        nodes_values: attr.floats([0.5, 0, 0]),
+        nodes_modes: strings('BRANCH_LEQ', 'LEAF', 'LEAF'),
+        nodes_truenodeids: attr.ints([1, 0, 0]),
+        nodes_falsenodeids: attr.ints([2, 0, 0]),
+        [`${prefix}_treeids`]: attr.ints([0, 0]),
+        [`${prefix}_nodeids`]: attr.ints([1, 2]),
+        [`${prefix}_ids`]: attr.ints([0, 0]),
+        [`${prefix}_weights`]: attr.floats([1, 2]),
+      },
+      kind === 'Regressor' ? 1 : 2,
+    );
+  }),
+];
+
 /** What the official cases leave out: rounding at the edges of windows, old opsets, odd axes. */
 export const EDGE_CASES: readonly NodeCase[] = [
   { op: 'MaxPool', inputs: ['float32[1,2,7,5]'], attributes: { ...window, ceil_mode: attr.int(1) } },

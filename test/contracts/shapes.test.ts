@@ -20,7 +20,7 @@ import {
 import { openSession } from '../../src/run/index.ts';
 import { sharedData } from '../shared-data.ts';
 import { randomGraph } from './random-graph.ts';
-import { CONTRIB_CASES, EDGE_CASES, type NodeCase } from './shapes-cases.ts';
+import { CLASSICAL_CASES, CONTRIB_CASES, EDGE_CASES, type NodeCase } from './shapes-cases.ts';
 
 /** Everything the rules say of shapes and dtypes must be what ONNX Runtime shows. */
 
@@ -61,12 +61,14 @@ function modelOf(given: NodeCase): { model: Model; feeds: Record<string, Tensor>
   const opsets = new Map([
     ['', given.opset ?? 21],
     ['com.microsoft', 1],
+    ['ai.onnx.ml', 3],
   ]);
   return { model: makeModel(graph, 21, { opsets, irVersion: 8 }), feeds: { x0: fed } };
 }
 
 for (const [set, cases] of [
   ['com.microsoft', CONTRIB_CASES],
+  ['ai.onnx.ml', CLASSICAL_CASES],
   ['ai.onnx at the edges', EDGE_CASES],
 ] as const) {
   test(`rules agree with the runtime: ${set}`, async (t) => {

@@ -1,6 +1,6 @@
 import { intOf, intsOf, tensorOf } from '../attributes.ts';
 import { valueOfConstant } from '../constant.ts';
-import { type DType, dtypeOfNumber } from '../dtype.ts';
+import { type DType, dtypeOfNumber, isFloat } from '../dtype.ts';
 import type { Node } from '../model.ts';
 import type { Tensor } from '../tensor.ts';
 import { productOf } from './dims.ts';
@@ -23,7 +23,9 @@ const FOLLOWED = new Set<DType>([
 
 /** What is known of a tensor that is there: all, if it is small. */
 export function knownOf(tensor: Tensor): Known {
-  const small = FOLLOWED.has(tensor.dtype) && tensor.size <= MOST_ELEMENTS;
+  // Reading an external tensor touches a file: only lists that may become shapes are worth it.
+  const most = tensor.lazy && isFloat(tensor.dtype) ? 16 : MOST_ELEMENTS;
+  const small = FOLLOWED.has(tensor.dtype) && tensor.size <= most;
   return known(tensor.dtype, tensor.dims, small ? tensor.numbers() : undefined);
 }
 

@@ -1,6 +1,7 @@
 import type { Node } from '../model.ts';
 import { ATTENTION } from './attention.ts';
 import { BINARY } from './binary.ts';
+import { CLASSICAL } from './classical.ts';
 import { CONSTANT } from './constant.ts';
 import { CONTRIB } from './contrib.ts';
 import { CONTROL } from './control.ts';
@@ -53,6 +54,7 @@ export const OPS = {
   ...TEXT,
   ...CONTRIB,
   ...QLINEAR,
+  ...CLASSICAL,
 } as const satisfies Record<string, OpSpec>;
 
 export type OpName = keyof typeof OPS;
