@@ -42,6 +42,14 @@ function statics(): Candidate[] {
   }));
 }
 
+/** For x64 without VNNI, whose 8-bit products saturate in 16 bits. */
+const SEVEN_BITS: Candidate = {
+  id: 'int8-static-7bit',
+  title: 'int8 static (minmax, 7-bit weights)',
+  recipe: [...FOUNDATION, staticStep('minmax', { reduceRange: true }, ', 7-bit weights')],
+  kind: 'static',
+};
+
 const DYNAMIC: Candidate = {
   id: 'int8-dynamic',
   title: 'int8 dynamic',
@@ -68,9 +76,11 @@ function weights(bits: 4 | 8, blockSize: number): Candidate {
 /**
  * The quantizations that fit the mix of operators, the most promising first (the order that published and own figures
  * suggest: static for convolutions, dynamic for matrix products and recurrence, weight-only for matrices alone).
+ * `saturates`: the processor lacks dot products of 8-bit numbers, so that 7-bit weights may keep more accuracy.
  */
-export function candidatesFor(mix: OpMix): Candidate[] {
+export function candidatesFor(mix: OpMix, saturates: boolean): Candidate[] {
   const [first, ...others] = statics() as [Candidate, ...Candidate[]];
+  if (saturates) others.unshift(SEVEN_BITS);
   const matrices = mix.matmul + mix.recurrent;
   if (mix.conv >= 0.5) return matrices > 0.05 ? [first, DYNAMIC, ...others] : [first, ...others];
   return [DYNAMIC, first, weights(8, 32), weights(4, 32), ...others, weights(4, 128)];

@@ -54,7 +54,7 @@ export async function chooseAmong(
     return false;
   });
   const passed = await fixedSequence(fast, async (variant) => {
-    variant.heldOut ??= await judge.evaluate(variant.model, 'heldOut', variant.title);
+    variant.heldOut ??= await judge.evaluate(variant.model, 'heldOut', variant.title, variant.settings);
     const objection = accuracyObjection(variant, goal, judge.metric);
     if (objection === undefined) return true;
     variant.status = 'rejected';

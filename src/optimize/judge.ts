@@ -77,11 +77,19 @@ export class Judge {
     return found;
   }
 
-  /** A variant on one part, and what it loses there; the upper end of the interval holds with the goal's confidence. */
-  async evaluate(model: Model, part: Part, name: string): Promise<{ evaluation: Evaluation; drop: Drop }> {
+  /**
+   * A variant on one part, and what it loses there; the upper end of the interval holds with the goal's confidence. The
+   * provider and the graph level are those of `settings`: other kernels may round otherwise.
+   */
+  async evaluate(
+    model: Model,
+    part: Part,
+    name: string,
+    settings?: RunSettings,
+  ): Promise<{ evaluation: Evaluation; drop: Drop }> {
     const { goal, seed, signal } = this.#o;
     const baseline = await this.baseline(part);
-    const evaluation = await this.#evaluate(model, part, name);
+    const evaluation = await this.#evaluate(model, part, name, settings);
     const drop = compareEvaluations(baseline, evaluation, this.metric, {
       level: goal.confidence,
       oneSided: true,
@@ -113,10 +121,17 @@ export class Judge {
     }
   }
 
-  async #evaluate(model: Model | string, part: Part, name: string): Promise<Evaluation> {
+  async #evaluate(
+    model: Model | string,
+    part: Part,
+    name: string,
+    settings?: RunSettings,
+  ): Promise<Evaluation> {
     const { split, seed, progress, signal, cores } = this.#o;
     const dataset: Dataset = split[part];
-    const session = await openSession(model, sessionSettings(defaultRunSettings(cores)));
+    const plain = defaultRunSettings(cores);
+    const { provider, level } = settings ?? plain;
+    const session = await openSession(model, sessionSettings({ ...plain, provider, level }));
     try {
       const reference = this.metric.needs.reference ? await this.#referenceSession() : undefined;
       const evaluation = await evaluate(session, dataset, this.metric, {
@@ -147,8 +162,9 @@ export class Judge {
     single: RunSettings,
     seconds: number,
   ): Promise<Timing> {
-    const many = await this.#race(model, name, settings, seconds / 2);
-    const one = await this.#race(model, name, single, seconds / 2);
+    const alike = JSON.stringify(settings) === JSON.stringify(single);
+    const many = await this.#race(model, name, settings, alike ? seconds : seconds / 2);
+    const one = alike ? many : await this.#race(model, name, single, seconds / 2);
     return {
       given: {
         throughput: many.given.throughput.value,

@@ -14,7 +14,7 @@ import { opMixOf } from './op-mix.ts';
 import { Kitchen } from './recipe.ts';
 import type { Sensitivity } from './sensitivity.ts';
 import { defaultRunSettings, type RunSettings } from './settings.ts';
-import { type TuneOptions, tuneLatency, tuneThroughput } from './tune.ts';
+import { saturates, type TuneOptions, tuneEngine, tuneLatency, tuneThroughput } from './tune.ts';
 import type { Variant } from './variant.ts';
 
 export interface SearchOptions {
@@ -130,7 +130,7 @@ class Search {
   }
 
   async #tryCandidates(clean: Model): Promise<void> {
-    const candidates = candidatesFor(opMixOf(clean));
+    const candidates = candidatesFor(opMixOf(clean), saturates());
     const stage = this.#o.progress.stage('variants', candidates.length);
     try {
       for (const candidate of candidates) {

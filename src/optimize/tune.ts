@@ -1,6 +1,13 @@
 import { type Progress, throwIfAborted } from '../base/index.ts';
 import type { Model } from '../graph/index.ts';
-import { type LoopResult, openSession } from '../run/index.ts';
+import {
+  describeMachine,
+  type LoopResult,
+  openSession,
+  PROVIDERS,
+  type ProviderName,
+  probeProviders,
+} from '../run/index.ts';
 import type { FeedStore } from './feed-store.ts';
 import {
   defaultRunSettings,
@@ -75,6 +82,45 @@ export async function tuneLatency(model: Model, options: TuneOptions): Promise<T
     tried.push(await time(model, candidate, options));
   }
   return rank(tried, options.p99, (a, b) => a.p50 - b.p50);
+}
+
+/**
+ * Tries the other graph level and every other execution provider that starts here, at settings already good. A better
+ * one must be so by a margin that short loops can show.
+ */
+export async function tuneEngine(model: Model, best: Tried, options: TuneOptions): Promise<Tried> {
+  const single = best.settings.batch === 1 && best.settings.instances === 1;
+  const others: RunSettings[] = [{ ...best.settings, level: 'extended' }];
+  for (const provider of await otherProviders()) others.push({ ...best.settings, provider, instances: 1 });
+  let winner = best;
+  for (const settings of others) {
+    throwIfAborted(options.signal);
+    const tried = await time(model, settings, options).catch((cause: unknown) => {
+      // A provider that cannot run this model is no error: it is just no choice.
+      if (options.signal?.aborted) throw cause;
+      return undefined;
+    });
+    if (tried === undefined || (options.p99 !== undefined && tried.p99 > options.p99)) continue;
+    const faster = single ? winner.p50 / tried.p50 : tried.throughput / winner.throughput;
+    if (faster > WORTH) winner = tried;
+  }
+  return winner;
+}
+
+let probed: Promise<readonly ProviderName[]> | undefined;
+
+/** Execution providers besides the CPU's that really start here; probed once. */
+function otherProviders(): Promise<readonly ProviderName[]> {
+  probed ??= probeProviders({ providers: PROVIDERS.filter((name) => name !== 'cpu') }).then((reports) =>
+    reports.filter(({ available }) => available).map(({ provider }) => provider),
+  );
+  return probed;
+}
+
+/** True on x64 processors without dot products of 8-bit numbers: their 16-bit sums can saturate. */
+export function saturates(): boolean {
+  const { arch, features } = describeMachine();
+  return arch === 'x64' && !features.some((feature) => /vnni|amx_int8/.test(feature));
 }
 
 /** Those within the bound first, each group by the order given. */
