@@ -9,6 +9,8 @@ import { medianOf, percent } from './windows.ts';
 export interface CompareOptions extends RoundOptions {
   /** Settings that go into the records of the contestant at the same place. */
   readonly settings?: readonly Settings[];
+  /** Differences up to this are none: see `verdictOf`. Default 0.02. */
+  readonly margin?: number;
   /** Confidence level of every interval. Default 0.95. */
   readonly level?: number;
   /** Id of the machine. Default: this one. */
@@ -126,7 +128,7 @@ export async function comparePaired(
       throughputRatio,
       speedRatio,
       cpuRatio: ratio('cpu.ratio', 'CPU time per sample', (slice, samples) => slice.cpuPerRun / samples),
-      verdict: verdictOf(speedRatio.interval, throughputRatio.interval),
+      verdict: verdictOf(speedRatio.interval, throughputRatio.interval, options.margin),
     };
   });
   return {
@@ -143,16 +145,24 @@ export async function comparePaired(
 }
 
 /**
- * 'slower': the whole interval of the speed at the median run or of the throughput lies below 1. 'faster': that of the
- * speed lies above 1 and that of the throughput not below. Else 'unclear', also without an interval.
+ * Two sessions of one and the same model differ by up to about a percent, by where their memory lies: measured on pairs of
+ * copies. Differences within this are no differences.
+ */
+export const ALIKE_WITHIN = 0.02;
+
+/**
+ * 'slower': the whole interval of the speed at the median run lies below 1 by more than the margin. 'faster': it lies above 1
+ * by more than that, and the interval of the throughput, which a busy machine disturbs more, not below 1. Else 'unclear',
+ * also without an interval.
  */
 export function verdictOf(
   speed: Interval | undefined,
   throughput: Interval | undefined,
+  margin = ALIKE_WITHIN,
 ): Comparison['verdict'] {
   if (speed === undefined || throughput === undefined) return 'unclear';
-  if (speed.high < 1 || throughput.high < 1) return 'slower';
-  return speed.low > 1 ? 'faster' : 'unclear';
+  if (speed.high < 1 - margin) return 'slower';
+  return speed.low > 1 + margin && throughput.high >= 1 ? 'faster' : 'unclear';
 }
 
 /** A sentence for people: "int8 runs 2.9 times as many samples per second as fp32 (2.8 to 3.0)". */

@@ -1,4 +1,5 @@
 export {
+  ALIKE_WITHIN,
   type ComparedPairs,
   type CompareOptions,
   type Comparison,
