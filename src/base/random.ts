@@ -7,6 +7,8 @@ export class Random {
 
   constructor(seed: number) {
     this.#generator = xoroshiro128plus(seed | 0);
+    // Small seeds leave most bits of the state alike; some steps spread them.
+    for (let i = 0; i < 64; i++) this.#generator.next();
   }
 
   /** Uniform in [0, 1), 32 bits. */

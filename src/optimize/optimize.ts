@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { fail, type Progress, SILENT, VERSION } from '../base/index.ts';
-import { type Dataset, type SplitOptions, split } from '../data/index.ts';
+import { buffered, type Dataset, type SplitOptions, split } from '../data/index.ts';
 import { loadModel } from '../files/index.ts';
 import { assertValid, costOf, inferShapes, type Model } from '../graph/index.ts';
 import type { MetricOptions } from '../measure/index.ts';
@@ -57,12 +57,13 @@ export interface OptimizeResult {
  * Throws MODEL_*, DATA_*, METRIC_*, GOAL_NOT_MET (a bound that neither a variant nor the model as given keeps), FILE_NOT_WRITTEN.
  */
 export async function optimize(options: OptimizeOptions): Promise<OptimizeResult> {
-  const { data, progress = SILENT, signal, seed = 0, cores = availableCores() } = options;
+  const { progress = SILENT, signal, seed = 0, cores = availableCores() } = options;
   const goal = makeGoal(options.goal);
   const budget = new Budget(options.budget ?? 60);
   const model = await loadModel(options.model);
   assertValid(model);
   const bytes = (await stat(options.model)).size;
+  const data = await buffered(options.data, { signal });
   const parts = await split(data, { ...options.split, seed, signal });
   const outcome = await search({
     original: options.model,

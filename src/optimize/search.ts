@@ -243,11 +243,9 @@ class Search {
     for (const variant of finalistsOf(this.#variants, goal)) {
       if (!budget.allows(`settings of ${variant.title}`, UNTIL.settings)) break;
       const options = this.#tuneOptions();
-      const tried = await (goal.minimize === 'latency' ? tuneLatency : tuneThroughput)(
-        variant.model,
-        options,
-      );
-      variant.settings = tried[0]?.settings ?? variant.settings;
+      const tune = goal.minimize === 'latency' ? tuneLatency : tuneThroughput;
+      const [best] = await tune(variant.model, options);
+      if (best !== undefined) variant.settings = (await tuneEngine(variant.model, best, options)).settings;
       variant.timing = await this.judge.race(
         variant.model,
         variant.title,
