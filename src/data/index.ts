@@ -1,5 +1,6 @@
 export { openNpy, openNpz } from './arrays/numpy.ts';
 export { type StreamedArray, type WriteNpzOptions, writeNpz } from './arrays/write-npz.ts';
+export { type Features, frontEnd } from './audio/front-end.ts';
 export { type BindOptions, bind } from './bind.ts';
 export type { Batch, Dataset, Field, ReadOptions } from './dataset.ts';
 export { fingerprint } from './fingerprint.ts';
