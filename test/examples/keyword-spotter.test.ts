@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { espeakVersion } from '../../examples/keyword-spotter/espeak.ts';
-import { STEP } from '../../examples/keyword-spotter/features.ts';
+import { AUDIO, STEP } from '../../examples/keyword-spotter/features.ts';
 import { MADE_WITH } from '../../examples/keyword-spotter/synthesise.ts';
 import { CLASSES, SIDES } from '../../examples/keyword-spotter/words.ts';
-import { bind, type Dataset, openNpz } from '../../src/data/index.ts';
+import { bind, type Dataset, openDataset, openNpz } from '../../src/data/index.ts';
 import { loadModel } from '../../src/files/index.ts';
 import { openSession } from '../../src/run/index.ts';
 import { ROOT } from '../shared-data.ts';
@@ -117,6 +117,27 @@ test('synthesise makes the committed samples again', { timeout: 120_000 }, async
       // Another libm may round a feature to the neighbouring step.
       const apart = row.map((value, at) => Math.abs(value - committed.rows[i]![at]!));
       assert.ok(Math.max(...apart) <= STEP, `sample ${i} differs by ${Math.max(...apart)}`);
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('a folder of the clips gives the committed features', { timeout: 120_000 }, async (t) => {
+  if (espeakVersion() !== MADE_WITH) return t.skip(`espeak-ng ${MADE_WITH} is not installed`);
+  const folder = mkdtempSync(join(tmpdir(), 'modicum-clips-'));
+  try {
+    const run = spawnSync(process.execPath, [SYNTHESISE, '--samples', '6', '--wav', folder], {
+      encoding: 'utf8',
+    });
+    assert.equal(run.status, 0, run.stderr);
+    const clips = await openDataset(folder, { kind: 'audio', field: 'mfcc', preprocess: { audio: AUDIO } });
+    const { rows } = await everything(clips);
+    const committed = (await everything(await openNpz(DATA))).rows.slice(0, 6);
+    assert.equal(rows.length, 6);
+    for (const row of committed) {
+      const near = rows.filter((other) => other.every((value, at) => Math.abs(value - row[at]!) <= STEP));
+      assert.equal(near.length, 1);
     }
   } finally {
     rmSync(folder, { recursive: true });
