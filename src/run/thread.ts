@@ -2,6 +2,9 @@ import { Worker } from 'node:worker_threads';
 import { fail } from '../base/index.ts';
 import { gateMemory, isBusy, shutGate, waitUntilEmpty } from './gate.ts';
 import type { Answer, Envelope, Replies, Request } from './messages.ts';
+import { silenceTelemetry } from './telemetry.ts';
+
+silenceTelemetry();
 
 interface Waiting {
   readonly resolve: (reply: Replies[keyof Replies]) => void;
