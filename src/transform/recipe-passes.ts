@@ -2,6 +2,7 @@ import { freeBatch } from './batch/free-batch.ts';
 import { cleanUp } from './fold/clean-up.ts';
 import type { Pass } from './pass.ts';
 import { dynamicQuantization } from './quantize/dynamic.ts';
+import { equalization } from './quantize/equalize.ts';
 import { staticQuantization } from './quantize/static.ts';
 import { weightOnlyQuantization } from './quantize/weight-only.ts';
 
@@ -9,6 +10,7 @@ import { weightOnlyQuantization } from './quantize/weight-only.ts';
 export const RECIPE_PASSES = {
   clean: cleanUp,
   'free-batch': freeBatch,
+  equalize: equalization,
   'quantize-static': staticQuantization,
   'quantize-dynamic': dynamicQuantization,
   'quantize-weights': weightOnlyQuantization,

@@ -24,7 +24,7 @@ export class Distortion {
     }
   }
 
-  /** Signal to quantization noise in dB: Infinity where nothing differs, NaN-free (-Infinity for a broken model). */
+  /** Signal to quantization noise in dB: Infinity where nothing differs, -Infinity where the other output is not finite. */
   get sqnr(): number {
     if (this.#noise === 0) return Number.POSITIVE_INFINITY;
     const ratio = this.#signal / this.#noise;

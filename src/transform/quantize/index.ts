@@ -9,6 +9,7 @@ export {
   type StatisticsOptions,
 } from './calibrate/statistics.ts';
 export { DYNAMIC_DEFAULTS, type DynamicOptions, dynamicQuantization } from './dynamic.ts';
+export { type EqualizeOptions, equalization } from './equalize.ts';
 export { checkFusion } from './fusion.ts';
 export { type Repaired, type RepairOptions, repairFusion } from './fusion-repair.ts';
 export type { FusionReport, NodeFusion, Repair } from './fusion-report.ts';

@@ -75,7 +75,7 @@ test('random MLPs: every pass keeps close', async () => {
   const floors: [string, (model: Model) => Promise<PassResult>, number][] = [
     ['dynamic', (model) => runDynamic(model), 30],
     ['dynamic per tensor', (model) => runDynamic(model, { perChannel: false }), 26],
-    ['8-bit weights', (model) => runWeights(model, { bits: 8, least: 1 }), 36],
+    ['8-bit weights', (model) => runWeights(model, { bits: 8, least: 1 }), 33],
     ['4-bit weights', (model) => runWeights(model, { least: 1 }), 14],
     ['4-bit weights with zero points', (model) => runWeights(model, { symmetric: false, least: 1 }), 15],
   ];
@@ -183,7 +183,7 @@ test('nested graphs: both branches of an If are quantized and fused', async () =
   const feed = normals(new Random(1), [4, 32]);
   for (const [run, op, floor] of [
     [() => runDynamic(float), 'DynamicQuantizeMatMul', 30],
-    [() => runWeights(float, { bits: 8, least: 1 }), 'MatMulNBits', 36],
+    [() => runWeights(float, { bits: 8, least: 1 }), 'MatMulNBits', 33],
   ] as const) {
     const made = await run();
     assert.equal(made.fusion!.executed[op], 2);
@@ -223,11 +223,11 @@ test('stored weights: Conv and tables in int8, computed in float', async () => {
   const a = net.op('MatMul', ['x', net.op('Transpose', [rows], { perm: attr.ints([1, 0]) })]);
   const float = net.model(['N', 32], [a]);
   const made = await runWeights(float, { storage: true, least: 1 });
-  assert.ok((await decibel(float, made.model, normals(new Random(2), [5, 32]))) > 36);
+  assert.ok((await decibel(float, made.model, normals(new Random(2), [5, 32]))) > 33);
   assert.ok(encodeModel(made.model).length < encodeModel(float).length / 2);
   const conv = convNet(3);
   const stored = await runWeights(conv, { storage: true, least: 1, bits: 8 });
-  assert.ok((await decibel(conv, stored.model, normals(new Random(2), [2, ...IMAGE]))) > 36);
+  assert.ok((await decibel(conv, stored.model, normals(new Random(2), [2, ...IMAGE]))) > 33);
 });
 
 test('what cannot be done ends with its code', async () => {

@@ -24,7 +24,7 @@ export type Excluded = (node: Node, fused?: boolean) => string | undefined;
 
 /**
  * The rules of a selection as a function. `heavy` are the nodes that keepFirst and keepLast count.
- * Throws SyntaxError-free: a pattern that is no regular expression is matched as plain text.
+ * A pattern that is no regular expression is matched as plain text.
  */
 export function excluder(selection: Selection, heavy: readonly Node[]): Excluded {
   const names = new Set(selection.exclude);

@@ -185,7 +185,8 @@ function addedBias(
   const input = add.inputs[0] === node.outputs[0] ? 1 : 0;
   const value = add.inputs[input]!;
   const tensor = constantOf(graph, value, index);
-  if (tensor?.dtype !== 'float32' || tensor.dims.length !== 1 || !isRow(tensor, weight.tensor.dims[1]!)) {
+  // [1, N] as well: the answer of a MatMul with a matrix is never a lone vector but for a vector in front.
+  if (tensor?.dtype !== 'float32' || tensor.dims.length > 2 || !isRow(tensor, weight.tensor.dims[1]!)) {
     return undefined;
   }
   tail.push(add);
