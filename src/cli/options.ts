@@ -43,22 +43,29 @@ export function numberOf(
 ): number {
   const value = typeof text === 'number' ? text : Number(String(text).trim() || Number.NaN);
   if (!Number.isFinite(value) || value < least || value > most) {
-    const range = most === Number.POSITIVE_INFINITY ? `${least} or more` : `${least} to ${most}`;
-    throw fail('USAGE_BAD_OPTION', `--${name} is "${text}"; it takes a number, ${range}`);
+    throw fail('USAGE_BAD_OPTION', `--${name} is "${text}"; it takes a number${rangeInWords(least, most)}`);
   }
   return value;
+}
+
+function rangeInWords(least: number, most: number): string {
+  if (Number.isFinite(least))
+    return Number.isFinite(most) ? ` from ${least} to ${most}` : `, ${least} or more`;
+  return Number.isFinite(most) ? `, ${most} or less` : '';
 }
 
 /** Whole numbers separated by commas. */
 export function numbersOf(name: string, text: unknown): number[] {
   return String(text)
     .split(',')
-    .map((part) => {
-      const value = numberOf(name, part, 1, 65536);
-      if (!Number.isInteger(value))
-        throw fail('USAGE_BAD_OPTION', `--${name} takes whole numbers, not "${part}"`);
-      return value;
-    });
+    .map((part) => wholeOf(name, part, 1, 65536));
+}
+
+/** A whole number within bounds. Throws USAGE_BAD_OPTION, naming the option. */
+export function wholeOf(name: string, text: unknown, least: number, most: number): number {
+  const value = numberOf(name, text, least, most);
+  if (Number.isInteger(value)) return value;
+  throw fail('USAGE_BAD_OPTION', `--${name} is "${text}"; it takes a whole number`);
 }
 
 /** '60', '60s', '2m': seconds. */

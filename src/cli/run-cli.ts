@@ -1,7 +1,7 @@
 import { Command as Commander, CommanderError } from 'commander';
 import pc from 'picocolors';
 import { fail, ModicumError, messageOf, VERSION } from '../base/index.ts';
-import { writeFileAtomically } from '../files/index.ts';
+import { assertPlace, writeFileAtomically } from '../files/index.ts';
 import type { Command, Outcome } from './command.ts';
 import { COMMANDS } from './commands/index.ts';
 import { terminalProgress } from './progress.ts';
@@ -18,7 +18,7 @@ export async function runCli(argv: readonly string[]): Promise<number> {
     )
     .version(VERSION)
     .exitOverride()
-    .showHelpAfterError('(add --help for the options)')
+    .configureOutput({ outputError: () => {} })
     .configureHelp({ sortSubcommands: false });
   for (const command of Object.values(COMMANDS) as readonly Command[]) {
     const sub = program.command(command.name).description(command.summary).exitOverride();
@@ -39,10 +39,20 @@ export async function runCli(argv: readonly string[]): Promise<number> {
   try {
     await program.parseAsync([...argv], { from: 'user' });
   } catch (thrown) {
-    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : 2;
-    return report(thrown);
+    if (!(thrown instanceof CommanderError)) return report(thrown);
+    if (thrown.exitCode === 0) return 0;
+    // Without any command the help is already printed.
+    return thrown.code === 'commander.help' ? 2 : report(misused(thrown, program, argv[0]));
   }
   return exit;
+}
+
+/** What the parser of the command line refuses, as an error of ours. */
+function misused(thrown: CommanderError, program: Commander, first: string | undefined): ModicumError {
+  const why = messageOf(thrown).replace(/^error: /, '');
+  const known = program.commands.some((command) => command.name() === first);
+  const hint = `See modicum ${known ? `${first} ` : ''}--help.`;
+  return fail('USAGE_BAD_OPTION', why, { hint }, thrown);
 }
 
 async function runCommand(
@@ -62,6 +72,7 @@ async function runCommand(
   process.on('SIGINT', onInterrupt);
   process.on('SIGTERM', onInterrupt);
   try {
+    if (json !== undefined && json !== '-') await assertPlace(json);
     const outcome: Outcome = await command.run(args, options, {
       print: (text) => {
         if (json !== '-') process.stdout.write(`${text}\n`);

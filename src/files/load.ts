@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { fail, messageOf } from '../base/index.ts';
+import { CATALOGUE, fail, ModicumError, messageOf } from '../base/index.ts';
 import { decodeModel, type Model } from '../graph/index.ts';
 import { externalResolver } from './external.ts';
 
@@ -9,7 +9,14 @@ import { externalResolver } from './external.ts';
  * Throws FILE_NOT_FOUND, FILE_UNREADABLE, MODEL_*, EXTERNAL_*.
  */
 export async function loadModel(path: string): Promise<Model> {
-  return decodeModel(await readWhole(path), externalResolver(dirname(resolve(path))));
+  const bytes = await readWhole(path);
+  try {
+    return decodeModel(bytes, externalResolver(dirname(resolve(path))));
+  } catch (cause) {
+    if (!(cause instanceof ModicumError)) throw cause;
+    const why = cause.message.slice(CATALOGUE[cause.code].what.length + 2);
+    throw fail(cause.code, why.includes(path) ? why : `${path}: ${why}`, { ...cause.data, path }, cause);
+  }
 }
 
 async function readWhole(path: string): Promise<Uint8Array> {

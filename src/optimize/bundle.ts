@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, readFile, stat } from 'node:fs/promises';
-import { isAbsolute, join } from 'node:path';
+import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { isAbsolute, join, resolve, sep } from 'node:path';
 import { z } from 'zod';
 import { fail, messageOf } from '../base/index.ts';
-import { saveModel, writeFileAtomically, writeFolderAtomically } from '../files/index.ts';
+import { assertPlace, saveModel, writeFileAtomically, writeFolderAtomically } from '../files/index.ts';
 import type { Model } from '../graph/index.ts';
 
 /** The version of the form of bundle.json that this code writes; docs/bundle.md describes it. */
@@ -81,8 +81,44 @@ export interface BundleParts {
   readonly report: string;
 }
 
+/**
+ * Throws FILE_NOT_WRITTEN where a bundle must not or cannot stand: a bundle replaces the whole folder, so only an empty
+ * one, an older bundle or a new path is taken.
+ */
+export async function assertBundlePlace(folder: string): Promise<void> {
+  const taken = (why: string) =>
+    fail('FILE_NOT_WRITTEN', `${folder} ${why}`, {
+      folder,
+      hint: 'Give --out a new folder, an empty one, or an older bundle, which is replaced.',
+    });
+  if (holdsHere(folder)) throw taken('holds the folder you are in, and a bundle replaces its folder');
+  await assertPlace(folder);
+  const found = await stat(folder).catch(() => undefined);
+  if (found === undefined) return;
+  if (!found.isDirectory()) throw taken('is a file');
+  const names = await readdir(folder);
+  if (names.length > 0 && !(await isBundle(folder))) {
+    throw taken(`holds other files (${names[0]}, for one), and a bundle replaces its folder`);
+  }
+}
+
+function holdsHere(folder: string): boolean {
+  const here = process.cwd();
+  const path = resolve(folder);
+  return here === path || here.startsWith(path.endsWith(sep) ? path : path + sep);
+}
+
+async function isBundle(folder: string): Promise<boolean> {
+  try {
+    return JSON.parse(await readFile(join(folder, 'bundle.json'), 'utf8')).format === 'modicum-bundle';
+  } catch {
+    return false;
+  }
+}
+
 /** Writes the folder of a bundle, whole or not at all. Throws FILE_NOT_WRITTEN. */
 export async function writeBundle(folder: string, parts: BundleParts): Promise<Bundle> {
+  await assertBundlePlace(folder);
   const models: Bundle['models'] = {};
   let bundle: Bundle | undefined;
   await writeFolderAtomically(folder, async (staging) => {

@@ -41,7 +41,7 @@ export function makeGoal(partial: Partial<Goal> & { metric: string }): Goal {
   if (!(goal.confidence >= 0.5 && goal.confidence < 1)) {
     throw fail('USAGE_BAD_OPTION', `the confidence is ${goal.confidence}, not in 0.5..1`);
   }
-  if (!(goal.minimize in OBJECTIVES)) {
+  if (!Object.hasOwn(OBJECTIVES, goal.minimize)) {
     throw fail(
       'USAGE_BAD_OPTION',
       `"${goal.minimize}" cannot be minimized; ${Object.keys(OBJECTIVES).join(', ')} can`,

@@ -6,11 +6,11 @@ import { fail, type Progress, SILENT, VERSION } from '../base/index.ts';
 import { buffered, type Dataset, type SplitOptions, split } from '../data/index.ts';
 import { loadModel } from '../files/index.ts';
 import { assertValid, costOf, inferShapes, type Model } from '../graph/index.ts';
-import type { MetricOptions } from '../measure/index.ts';
+import { type MetricOptions, metricByName, priceOf } from '../measure/index.ts';
 import { renderHtml, type Story } from '../report/index.ts';
 import { availableCores, describeMachine, openSession } from '../run/index.ts';
 import { Budget } from './budget.ts';
-import { type Bundle, writeBundle } from './bundle.ts';
+import { assertBundlePlace, type Bundle, writeBundle } from './bundle.ts';
 import { type Goal, makeGoal } from './goal.ts';
 import { layersOf } from './layers.ts';
 import { type Rates, ratesOf } from './rates.ts';
@@ -59,6 +59,7 @@ export interface OptimizeResult {
 export async function optimize(options: OptimizeOptions): Promise<OptimizeResult> {
   const { progress = SILENT, signal, seed = 0, cores = availableCores() } = options;
   const goal = makeGoal(options.goal);
+  await refuseEarly(options, goal);
   const budget = new Budget(options.budget ?? 60);
   const model = await loadModel(options.model);
   assertValid(model);
@@ -127,6 +128,18 @@ export async function optimize(options: OptimizeOptions): Promise<OptimizeResult
   const bundle =
     options.out === undefined ? undefined : await pack(options.out, shipped, outcome, story, options.model);
   return { story, model: shipped.model, bundle };
+}
+
+/** What is wrong with the request is said before the long work. */
+async function refuseEarly({ metricOptions, data, price, out }: OptimizeOptions, goal: Goal): Promise<void> {
+  const metric = metricByName(goal.metric, metricOptions);
+  if (metric.needs.labels && data.labels === undefined) {
+    throw fail('DATA_NO_LABELS', `${metric.name} compares outputs with labels, and ${data.name} has none`, {
+      hint: 'Add an array named labels, or choose a metric of fidelity: agreement, cosine, sqnr or kl.',
+    });
+  }
+  if (typeof price === 'string') priceOf(price);
+  if (out !== undefined) await assertBundlePlace(out);
 }
 
 /** A bound that even the model as given breaks, and that no variant mends, is a goal not met: nothing is shipped. */

@@ -4,7 +4,7 @@ import { quantity } from '../../report/index.ts';
 import { openSession } from '../../run/index.ts';
 import type { Command } from '../command.ts';
 import { loadConfig } from '../config.ts';
-import { dataOf, numberOf, withData } from '../options.ts';
+import { dataOf, numberOf, wholeOf, withData } from '../options.ts';
 
 export const evalCommand: Command = {
   name: 'eval',
@@ -30,7 +30,7 @@ export const evalCommand: Command = {
   async run([model = ''], options, { print, progress, signal }) {
     const metric = metricByName(String(options.metric), {
       output: options.output as string | undefined,
-      axis: options.axis === undefined ? undefined : numberOf('axis', options.axis),
+      axis: options.axis === undefined ? undefined : wholeOf('axis', options.axis, -64, 64),
       threshold: options.threshold === undefined ? undefined : numberOf('threshold', options.threshold),
     });
     const against = options.against as string | undefined;
@@ -39,14 +39,14 @@ export const evalCommand: Command = {
         hint: 'Give the model to compare with: --against MODEL.',
       });
     }
+    const batch = wholeOf('batch', options.batch, 1, 65536);
+    const settings =
+      options.threads === undefined ? {} : { threads: wholeOf('threads', options.threads, 1, 1024) };
     const dataset = await dataOf(options, await loadConfig());
     if (dataset === undefined) throw fail('USAGE_BAD_OPTION', '--data is missing');
-    const settings =
-      options.threads === undefined ? {} : { threads: numberOf('threads', options.threads, 1, 1024) };
     const session = await openSession(model, settings);
     const reference = against === undefined ? undefined : await openSession(against, settings);
     try {
-      const batch = numberOf('batch', options.batch, 1, 65536);
       const result = await evaluate(session, dataset, metric, { reference, batch, progress, signal });
       const { value, interval, n, nonFinite, record } = result;
       const range = `${quantity(interval.low, metric.unit)} to ${quantity(interval.high, metric.unit)}`;

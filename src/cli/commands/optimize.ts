@@ -5,7 +5,7 @@ import { OBJECTIVES, type Objective, optimize, parseBytes, parseMilliseconds } f
 import { renderTerminal, type Story } from '../../report/index.ts';
 import type { Command } from '../command.ts';
 import { loadConfig } from '../config.ts';
-import { dataOf, numberOf, secondsOf, withData } from '../options.ts';
+import { dataOf, numberOf, secondsOf, wholeOf, withData } from '../options.ts';
 
 export const optimizeCommand: Command = {
   name: 'optimize',
@@ -51,6 +51,7 @@ Examples:
         hint: `Say what must hold: one of ${Object.keys(METRICS).join(', ')}.`,
       });
     }
+    const seconds = secondsOf('budget', options.budget);
     const data = await dataOf(options, config);
     if (data === undefined) throw fail('USAGE_BAD_OPTION', '--data is missing');
     const optional = (name: string, least?: number, most?: number) => {
@@ -67,16 +68,19 @@ Examples:
           metric,
           maxDrop: optional('max-drop', 0) ?? config.goal?.maxDrop,
           minValue: optional('min-value'),
-          p99: options.p99 === undefined ? config.goal?.p99 : parseMilliseconds(String(options.p99)),
-          maxBytes: options.maxSize === undefined ? undefined : parseBytes(String(options.maxSize)),
+          p99: parsed('p99', options.p99, parseMilliseconds) ?? config.goal?.p99,
+          maxBytes: parsed('max-size', options.maxSize, parseBytes),
           minimize: (options.minimize as Objective | undefined) ?? config.goal?.minimize,
           confidence: optional('confidence', 0.5, 0.9999) ?? config.goal?.confidence,
         },
-        metricOptions: { output: options.output as string | undefined, axis: optional('axis') },
-        budget: secondsOf('budget', options.budget),
-        seed: numberOf('seed', options.seed),
-        cores: optional('cores', 1, 1024),
-        largestBatch: numberOf('max-batch', options.maxBatch, 1, 65536),
+        metricOptions: {
+          output: options.output as string | undefined,
+          axis: options.axis === undefined ? undefined : wholeOf('axis', options.axis, -64, 64),
+        },
+        budget: seconds,
+        seed: wholeOf('seed', options.seed, 0, 2 ** 31 - 1),
+        cores: options.cores === undefined ? undefined : wholeOf('cores', options.cores, 1, 1024),
+        largestBatch: wholeOf('max-batch', options.maxBatch, 1, 65536),
         price:
           typeof price === 'string' && Number.isFinite(Number(price))
             ? Number(price)
@@ -97,3 +101,17 @@ Examples:
     }
   },
 };
+
+/** A bound with its unit, above 0. Throws USAGE_BAD_OPTION, naming the option. */
+function parsed(name: string, text: unknown, parse: (text: string) => number): number | undefined {
+  if (text === undefined) return undefined;
+  try {
+    const value = parse(String(text));
+    if (value > 0) return value;
+  } catch (cause) {
+    if (!(cause instanceof ModicumError)) throw cause;
+    const why = cause.message.slice(cause.message.indexOf(': ') + 2);
+    throw fail('USAGE_BAD_OPTION', `--${name}: ${why}`, {}, cause);
+  }
+  throw fail('USAGE_BAD_OPTION', `--${name} is "${text}", which nothing can keep; it must be above 0`);
+}

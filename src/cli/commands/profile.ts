@@ -1,9 +1,10 @@
 import pc from 'picocolors';
-import { type Measurement, type ProfileReport, profileModel } from '../../measure/index.ts';
+import { fail } from '../../base/index.ts';
+import { gridOf, type Measurement, type ProfileReport, priceOf, profileModel } from '../../measure/index.ts';
 import { digits, quantity, textTable } from '../../report/index.ts';
 import type { Command } from '../command.ts';
 import { loadConfig } from '../config.ts';
-import { dataOf, numberOf, numbersOf, secondsOf, withData } from '../options.ts';
+import { dataOf, numberOf, numbersOf, secondsOf, wholeOf, withData } from '../options.ts';
 
 /** Layers shown before the rest is summed up. */
 const MOST_LAYERS = 15;
@@ -34,6 +35,10 @@ export const profileCommand: Command = {
   async run([model = ''], options, { print, progress, signal }) {
     const config = await loadConfig();
     const price = options.price ?? config.price;
+    const region = (options.region as string | undefined) ?? config.region;
+    // Said before the long work.
+    gridOf(region);
+    if (typeof price === 'string' && !Number.isFinite(Number(price))) priceOf(price);
     const report = await profileModel(model, {
       data: await dataOf(options, config),
       batches: options.batch === undefined ? undefined : numbersOf('batch', options.batch),
@@ -43,14 +48,14 @@ export const profileCommand: Command = {
         typeof price === 'string' && Number.isFinite(Number(price))
           ? Number(price)
           : (price as string | undefined),
-      region: (options.region as string | undefined) ?? config.region,
+      region,
       wattsPerCore:
         options.wattsPerCore === undefined
           ? config.wattsPerCore
           : numberOf('watts-per-core', options.wattsPerCore, 0.01, 1000),
       bindings: bindingsOf(options.dim as string[] | undefined),
       limits: options.limits === false ? false : {},
-      seed: numberOf('seed', options.seed),
+      seed: wholeOf('seed', options.seed, 0, 2 ** 31 - 1),
       progress,
       signal,
     });
@@ -62,8 +67,9 @@ export const profileCommand: Command = {
 function bindingsOf(dims: readonly string[] | undefined): Record<string, number> {
   return Object.fromEntries(
     (dims ?? []).map((dim) => {
-      const [name = '', size] = dim.split('=');
-      return [name, numberOf('dim', size, 1, 1e9)];
+      const found = /^(.+)=(\d+)$/.exec(dim);
+      if (found === null) throw fail('USAGE_BAD_OPTION', `--dim is "${dim}"; write NAME=SIZE, as in N=8`);
+      return [found[1]!, wholeOf('dim', found[2], 1, 1e9)];
     }),
   );
 }

@@ -1,13 +1,14 @@
 import { stat } from 'node:fs/promises';
-import { fail } from '../../base/index.ts';
+import { resolve } from 'node:path';
+import { fail, messageOf } from '../../base/index.ts';
 import { type Dataset, subset } from '../../data/index.ts';
-import { loadModel, saveModel } from '../../files/index.ts';
-import { assertValid } from '../../graph/index.ts';
+import { assertPlace, loadModel, saveModel } from '../../files/index.ts';
+import { assertValid, type Model } from '../../graph/index.ts';
 import { quantity, textTable } from '../../report/index.ts';
 import { CALIBRATORS, cleanUp, type RecipePassName, recipePass } from '../../transform/index.ts';
 import type { Command } from '../command.ts';
 import { loadConfig } from '../config.ts';
-import { dataOf, numberOf, withData } from '../options.ts';
+import { dataOf, wholeOf, withData } from '../options.ts';
 
 const METHODS = {
   static: 'quantize-static',
@@ -50,19 +51,25 @@ export const quantizeCommand: Command = {
   },
   async run([path = ''], options, { print, progress, signal }) {
     const method = String(options.method) as keyof typeof METHODS;
-    if (!(method in METHODS)) {
+    if (!Object.hasOwn(METHODS, method)) {
       throw fail('USAGE_BAD_OPTION', `--method is "${method}"; there are ${Object.keys(METHODS).join(', ')}`);
     }
     const pass = recipePass(METHODS[method]);
+    const out = (options.out as string | undefined) ?? path.replace(/(\.onnx)?$/, `.${method}.onnx`);
+    if (resolve(out) === resolve(path)) {
+      throw fail('USAGE_BAD_OPTION', '--out is the model itself, which would be lost');
+    }
+    await assertPlace(out);
+    const wanted = passOptions(method, options);
     const dataset = await dataOf(options, await loadConfig());
     if (method === 'static' && dataset === undefined) throw fail('CALIBRATION_NEEDED', 'no --data is given');
     const context = { progress, signal, seed: 0, calibration: dataset && spread(dataset, options.samples) };
     const original = await loadModel(path);
     assertValid(original);
+    refuseUnknown(original, wanted);
     const clean =
       options.clean === false ? original : (await cleanUp.apply(original, cleanUp.defaults, context)).model;
-    const result = await pass.apply(clean, { ...pass.defaults, ...passOptions(method, options) }, context);
-    const out = (options.out as string | undefined) ?? path.replace(/(\.onnx)?$/, `.${method}.onnx`);
+    const result = await pass.apply(clean, { ...pass.defaults, ...wanted }, context);
     signal.throwIfAborted();
     await saveModel(result.model, out, { external: options.external === true ? 'always' : 'auto' });
     const notes = result.notes.filter(({ action }) => action !== 'changed');
@@ -91,9 +98,25 @@ export const quantizeCommand: Command = {
   },
 };
 
+/** An exclusion that names nothing is most likely misspelt, and would quantize what was to stay. */
+function refuseUnknown({ graph }: Model, wanted: Record<string, unknown>): void {
+  const check = (option: string, given: unknown, known: ReadonlySet<string>) => {
+    for (const name of (given ?? []) as readonly string[]) {
+      if (known.has(name)) continue;
+      throw fail('USAGE_BAD_OPTION', `--${option} names "${name}", and the model has none`, {
+        hint: 'modicum profile lists the nodes of a model with their operators.',
+      });
+    }
+  };
+  check('exclude', wanted.exclude, new Set(graph.nodes.map(({ name }) => name ?? '')));
+  check('exclude-ops', wanted.excludeOps, new Set(graph.nodes.map(labelOf)));
+}
+
+const labelOf = ({ domain, op }: Model['graph']['nodes'][number]) => (domain === '' ? op : `${domain}:${op}`);
+
 /** Samples spread evenly over the data. */
 function spread(dataset: Dataset, samples: unknown): Dataset {
-  const count = Math.min(dataset.size, numberOf('samples', samples, 1, 1e9));
+  const count = Math.min(dataset.size, wholeOf('samples', samples, 1, 1e9));
   return subset(
     dataset,
     Array.from({ length: count }, (_, i) => Math.floor((i * dataset.size) / count)),
@@ -106,11 +129,11 @@ function passOptions(
 ): Record<string, unknown> {
   const list = (value: unknown) => (value === undefined ? undefined : String(value).split(','));
   const count = (name: string, value: unknown) =>
-    value === undefined ? undefined : numberOf(name, value, 0, 1e6);
+    value === undefined ? undefined : wholeOf(name, value, 0, 1e6);
   const selection = {
     exclude: list(options.exclude),
     excludeOps: list(options.excludeOps),
-    excludePatterns: options.excludePattern === undefined ? undefined : [String(options.excludePattern)],
+    excludePatterns: options.excludePattern === undefined ? undefined : [patternOf(options.excludePattern)],
     keepFirst: count('keep-first', options.keepFirst),
     keepLast: count('keep-last', options.keepLast),
   };
@@ -125,13 +148,26 @@ function passOptions(
       : method === 'weights'
         ? {
             bits: Number(choice('bits', options.bits, ['4', '8'])),
-            blockSize: numberOf('block', options.block, 16, 256),
+            blockSize: Number(choice('block', options.block, ['16', '32', '64', '128', '256'])),
             symmetric: options.asymmetric !== true,
           }
         : {};
   return Object.fromEntries(
     Object.entries({ ...selection, ...given }).filter(([, value]) => value !== undefined),
   );
+}
+
+function patternOf(text: unknown): string {
+  try {
+    return new RegExp(String(text)).source;
+  } catch (cause) {
+    throw fail(
+      'USAGE_BAD_OPTION',
+      `--exclude-pattern is no regular expression: ${messageOf(cause)}`,
+      {},
+      cause,
+    );
+  }
 }
 
 function choice(name: string, value: unknown, among: readonly string[]): string {
