@@ -16,8 +16,8 @@ export const MADE_WITH = '1.51';
 
 const HELP = `Makes the data of the keyword spotter with espeak-ng.
 
-  node synthesise.js --side train|rest|evaluate --samples N --out FILE.npz [--first 0] [--seed ${SEED}]
-  node synthesise.js --side train|rest|evaluate --samples N --wav FOLDER    the clips themselves, one folder a class
+  node synthesise.js --side train|quiet|evaluate --samples N --out FILE.npz [--first 0] [--seed ${SEED}]
+  node synthesise.js --side train|quiet|evaluate --samples N --wav FOLDER    the clips themselves, one folder a class
 `;
 
 async function main(): Promise<void> {
@@ -43,7 +43,7 @@ async function main(): Promise<void> {
   }
   if (!isSide(side) || ![count, first, seed].every(Number.isSafeInteger) || count < 1 || first < 0) {
     process.stderr.write(
-      '--side is train, rest or evaluate; --samples, --first and --seed are whole numbers\n',
+      '--side is train, quiet or evaluate; --samples, --first and --seed are whole numbers\n',
     );
     process.exitCode = 2;
     return;

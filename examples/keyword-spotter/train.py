@@ -44,11 +44,11 @@ class Spotter(nn.Module):
             nn.Conv2d(1, channels, (10, 4), stride=2, padding=(5, 1), bias=False),
             nn.BatchNorm2d(channels),
             nn.ReLU(),
-            nn.Dropout(0.1),
+            nn.Dropout(0.05),
         )
         self.blocks = nn.Sequential(*[Block(channels) for _ in range(blocks)])
         self.pool = nn.AvgPool2d((25, 5))
-        self.drop = nn.Dropout(0.2)
+        self.drop = nn.Dropout(0.1)
         self.dense = nn.Linear(channels, CLASSES)
 
     def forward(self, mfcc):
@@ -96,9 +96,9 @@ def main():
     parser.add_argument("--train", nargs="+", required=True)
     parser.add_argument("--evaluate", required=True)
     parser.add_argument("--out", required=True)
-    parser.add_argument("--epochs", type=int, default=18)
+    parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--batch", type=int, default=100)
-    parser.add_argument("--rate", type=float, default=4e-3)
+    parser.add_argument("--rate", type=float, default=6e-3)
     parser.add_argument("--gain", type=float, default=30)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
