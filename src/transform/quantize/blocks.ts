@@ -1,6 +1,6 @@
 import { fail } from '../../base/index.ts';
 import { Tensor } from '../../graph/index.ts';
-import { packNibbles, roundHalfEven } from './numbers.ts';
+import { packNibbles, ROUNDER, roundHalfEven } from './numbers.ts';
 
 /** Sizes of a block that the CPU kernel of MatMulNBits takes. */
 export const BLOCK_SIZES = [16, 32, 64, 128, 256] as const;
@@ -10,7 +10,7 @@ export interface BlockOptions {
   readonly bits: 4 | 8;
   readonly blockSize: BlockSize;
   readonly symmetric: boolean;
-  /** Search each block's scale for the least squared error instead of covering its largest weight. */
+  /** mse: in 4 bits, search each block's scale for the least squared error instead of covering its largest weight. */
   readonly fit: 'minmax' | 'mse';
 }
 
@@ -42,27 +42,27 @@ export function quantizeBlocks(weight: Tensor, transposed: boolean, options: Blo
   const packed = new Uint8Array(n * blocks * bytesOfBlock);
   const scales = new Float32Array(n * blocks);
   const zeros = new Uint8Array(n * blocks);
-  const real = new Float64Array(block);
+  const tile = new Float64Array(TILE * block);
   const q = new Uint8Array(block);
   let lost = 0;
   let total = 0;
-  for (let column = 0; column < n; column++) {
-    for (let b = 0; b < blocks; b++) {
-      const count = Math.min(block, k - b * block);
-      for (let i = 0; i < count; i++) {
-        const row = b * block + i;
-        const value = values[transposed ? column * k + row : row * n + column]!;
-        if (!Number.isFinite(value)) throw fail('MODEL_INVALID', `a weight is ${value}`);
-        real[i] = value;
-        total += value * value;
+  for (let b = 0; b < blocks; b++) {
+    const count = Math.min(block, k - b * block);
+    for (let first = 0; first < n; first += TILE) {
+      const columns = Math.min(TILE, n - first);
+      total += gather(values, transposed, { k, n, row: b * block, count, first, columns, block }, tile);
+      for (let c = 0; c < columns; c++) {
+        const real = tile.subarray(c * block, c * block + count);
+        const fitted = fitBlock(real, options);
+        const at = (first + c) * blocks + b;
+        scales[at] = fitted.scale;
+        zeros[at] = fitted.zeroPoint;
+        lost += quantizeBlock(real, fitted, bits, q);
+        q.fill(fitted.zeroPoint, count);
+        if (bits === 8) packed.set(q, at * bytesOfBlock);
+        else
+          for (let i = 0, to = at * bytesOfBlock; i < block; i += 2) packed[to++] = q[i]! | (q[i + 1]! << 4);
       }
-      const fitted = fitBlock(real.subarray(0, count), options);
-      const at = column * blocks + b;
-      scales[at] = fitted.scale;
-      zeros[at] = fitted.zeroPoint;
-      lost += quantizeBlock(real.subarray(0, count), fitted, bits, q);
-      q.fill(fitted.zeroPoint, count);
-      packed.set(bits === 8 ? q : packNibbles(q), at * bytesOfBlock);
     }
   }
   return {
@@ -75,33 +75,74 @@ export function quantizeBlocks(weight: Tensor, transposed: boolean, options: Blo
   };
 }
 
+/** Columns gathered at a time: neighbours in a row share cache lines. */
+const TILE = 64;
+
+interface Corner {
+  readonly k: number;
+  readonly n: number;
+  readonly row: number;
+  readonly count: number;
+  readonly first: number;
+  readonly columns: number;
+  readonly block: number;
+}
+
+/** Copies a block of rows of some columns, column by column; answers the sum of squares. Throws MODEL_INVALID. */
+function gather(values: Float32Array, transposed: boolean, corner: Corner, into: Float64Array): number {
+  const { k, n, row, count, first, columns, block } = corner;
+  const [step, stride] = transposed ? [1, k] : [n, 1];
+  let total = 0;
+  for (let i = 0; i < count; i++) {
+    let from = (row + i) * step + first * stride;
+    for (let c = 0; c < columns; c++, from += stride) {
+      const value = values[from]!;
+      into[c * block + i] = value;
+      total += value * value;
+    }
+  }
+  if (!Number.isFinite(total)) {
+    const bad = into.find((value) => !Number.isFinite(value));
+    if (bad !== undefined) throw fail('MODEL_INVALID', `a weight is ${bad}`);
+  }
+  return total;
+}
+
 interface Fit {
   readonly scale: number;
   readonly zeroPoint: number;
 }
 
-/** Shrunken ranges tried for the least squared error. */
-const SHARES = Array.from({ length: 21 }, (_, i) => 1 - i * 0.025);
+/** Shrunken ranges tried for the least squared error: coarse ones, then the neighbours of the best. */
+const COARSE = [0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5];
+const FINE = 0.025;
 
 function fitBlock(real: Float64Array, { bits, symmetric, fit }: BlockOptions): Fit {
   let low = 0;
   let high = 0;
-  for (const value of real) {
+  for (let i = 0; i < real.length; i++) {
+    const value = real[i]!;
     if (value < low) low = value;
     if (value > high) high = value;
   }
   const whole = symmetric ? symmetricFit(low, high, bits) : asymmetricFit(low, high, bits);
-  if (fit === 'minmax') return whole;
+  // 256 steps over a block of few weights: clipping the largest never pays.
+  if (fit === 'minmax' || bits === 8) return whole;
   let best = whole;
-  let least = Number.POSITIVE_INFINITY;
-  for (const share of SHARES) {
+  let bestShare = 1;
+  let least = quantizeBlock(real, whole, bits, undefined);
+  const attempt = (share: number) => {
     const tried = symmetric
       ? { scale: Math.fround(whole.scale * share), zeroPoint: whole.zeroPoint }
       : asymmetricFit(low * share, high * share, bits);
-    if (tried.scale === 0) continue;
-    const error = quantizeBlock(real, tried, bits, undefined);
-    if (error < least) [best, least] = [tried, error];
-  }
+    if (tried.scale === 0) return;
+    const error = quantizeBlock(real, tried, bits, undefined, least);
+    if (error < least) [best, least, bestShare] = [tried, error, share];
+  };
+  for (const share of COARSE) attempt(share);
+  const middle = bestShare;
+  attempt(middle + FINE);
+  attempt(middle - FINE);
   return best;
 }
 
@@ -119,20 +160,32 @@ function asymmetricFit(low: number, high: number, bits: number): Fit {
   return { scale, zeroPoint: Math.min(top, Math.max(0, roundHalfEven(-low / scale))) };
 }
 
-/** Writes the numbers of a block, if asked to; the sum of squared errors. */
+/** Elements between two looks at whether a sum is already too large. */
+const LOOK = 16;
+
+/** Writes the numbers of a block, if asked to; the sum of squared errors, or some sum past `enough`. */
 function quantizeBlock(
   real: Float64Array,
   { scale, zeroPoint }: Fit,
   bits: number,
   into: Uint8Array | undefined,
-) {
-  const top = 2 ** bits - 1;
+  enough = Number.POSITIVE_INFINITY,
+): number {
+  const top = 2 ** bits - 1 - zeroPoint;
+  const bottom = -zeroPoint;
+  const inverse = 1 / scale;
   let error = 0;
-  for (let i = 0; i < real.length; i++) {
-    const q = Math.min(top, Math.max(0, roundHalfEven(real[i]! / scale) + zeroPoint));
-    const off = real[i]! - (q - zeroPoint) * scale;
-    error += off * off;
-    if (into !== undefined) into[i] = q;
+  for (let from = 0; from < real.length && error < enough; from += LOOK) {
+    const end = Math.min(real.length, from + LOOK);
+    for (let i = from; i < end; i++) {
+      // As roundHalfEven; a block's quotients are small.
+      let q = real[i]! * inverse + ROUNDER - ROUNDER;
+      if (q > top) q = top;
+      else if (q < bottom) q = bottom;
+      const off = real[i]! - q * scale;
+      error += off * off;
+      if (into !== undefined) into[i] = q + zeroPoint;
+    }
   }
   return error;
 }

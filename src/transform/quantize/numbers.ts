@@ -102,13 +102,13 @@ function nextBelow(value: number): number {
   return new Float32Array(bits.buffer)[0]!;
 }
 
+/** 1.5 * 2^52: a double of this size has no bits left behind the point, so that adding it rounds. */
+export const ROUNDER = 6755399441055744;
+
 /** The nearest whole number; halves go to the even one (IEEE 754 default, what QuantizeLinear does; Math.round does not). */
 export function roundHalfEven(value: number): number {
-  const floor = Math.floor(value);
-  const rest = value - floor;
-  if (rest < 0.5) return floor;
-  if (rest > 0.5) return floor + 1;
-  return floor % 2 === 0 ? floor : floor + 1;
+  // Past 2^51 every double is whole, or nearly, and the sum would lose bits.
+  return Math.abs(value) < 2 ** 51 ? value + ROUNDER - ROUNDER : value;
 }
 
 /** One number, by QuantizeLinear's rule in float32: saturate(round(x / scale) + zeroPoint). NaN becomes the lower end. */

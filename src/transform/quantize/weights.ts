@@ -40,17 +40,17 @@ export function quantizeWeight(weight: Tensor, options: WeightOptions = {}): Qua
   const { axis, reduce = false, floor, fit = 'minmax' } = options;
   const values = weight.as('float32');
   const q = new Int8Array(values.length);
-  const { channels, outer, inner } = channelLayout(weight.dims, axis);
+  const layout = channelLayout(weight.dims, axis);
+  const { channels } = layout;
   const scales = new Float32Array(channels);
-  for (let channel = 0; channel < channels; channel++) {
-    const runs = channelRuns(channel, channels, outer, inner);
-    let params = symmetricParams(values, runs, reduce);
-    if (fit === 'mse') params = leastSquares(values, runs, params);
+  byChannel(values, q, layout, (channel, real, numbers) => {
+    let params = symmetricParams(real, reduce);
+    if (fit === 'mse') params = leastSquares(real, params);
     const lower = floor?.[channel] ?? 0;
     if (params.scale < lower) params = { ...params, scale: Math.fround(lower) };
-    for (const [start, count] of runs) quantizeInto(values, q, params, start, count);
+    quantizeInto(real, numbers, params);
     scales[channel] = params.scale;
-  }
+  });
   const shape = axis === undefined ? [] : [channels];
   return {
     values: Tensor.of('int8', weight.dims, q),
@@ -60,40 +60,84 @@ export function quantizeWeight(weight: Tensor, options: WeightOptions = {}): Qua
   };
 }
 
-function symmetricParams(values: Float32Array, runs: readonly Run[], reduce: boolean): QParams {
+function symmetricParams(real: Float32Array, reduce: boolean): QParams {
   let largest = 0;
-  for (const [start, count] of runs) {
-    for (let i = start; i < start + count; i++) {
-      const size = Math.abs(values[i]!);
-      if (!(size <= 3.5e38)) throw fail('MODEL_INVALID', `a weight is ${values[i]}`);
-      if (size > largest) largest = size;
-    }
+  for (let i = 0; i < real.length; i++) {
+    const size = Math.abs(real[i]!);
+    if (!(size <= 3.5e38)) throw fail('MODEL_INVALID', `a weight is ${real[i]}`);
+    if (size > largest) largest = size;
   }
   return paramsOf(-largest, largest, 'int8', { symmetric: true, reduce });
 }
 
-function leastSquares(values: Float32Array, runs: readonly Run[], whole: QParams): QParams {
+function leastSquares(real: Float32Array, whole: QParams): QParams {
   let best = whole;
-  let least = squaredError(values, runs, whole, Number.POSITIVE_INFINITY);
+  let least = squaredError(real, whole, Number.POSITIVE_INFINITY);
   for (let step = 1; step <= STEPS; step++) {
     const share = 1 - (step * (1 - SMALLEST_SHARE)) / STEPS;
     const params = { ...whole, scale: Math.fround(whole.scale * share) };
-    const error = squaredError(values, runs, params, least);
+    const error = squaredError(real, params, least);
     if (error < least) [best, least] = [params, error];
   }
   return best;
 }
 
-function squaredError(values: Float32Array, runs: readonly Run[], params: QParams, enough: number): number {
+/** Elements between two looks at whether a sum is already too large. */
+const LOOK = 64;
+
+function squaredError(real: Float32Array, params: QParams, enough: number): number {
   let sum = 0;
-  for (const [start, count] of runs) {
-    for (let i = start; i < start + count; i++) {
-      const off = values[i]! - quantizeOne(values[i]!, params) * params.scale;
+  for (let from = 0; from < real.length && sum < enough; from += LOOK) {
+    const end = Math.min(real.length, from + LOOK);
+    for (let i = from; i < end; i++) {
+      const off = real[i]! - quantizeOne(real[i]!, params) * params.scale;
       sum += off * off;
     }
-    if (sum >= enough) break;
   }
   return sum;
+}
+
+/** Channels gathered at a time: their neighbours share cache lines. */
+const TILE = 64;
+
+/** Calls `visit` with the elements of each channel side by side; what it writes to `numbers` goes to their places in `q`. */
+function byChannel(
+  values: Float32Array,
+  q: Int8Array,
+  { channels, outer, inner }: Layout,
+  visit: (channel: number, real: Float32Array, numbers: Int8Array) => void,
+): void {
+  const size = outer * inner;
+  if (outer === 1) {
+    for (let channel = 0; channel < channels; channel++) {
+      const [start, end] = [channel * size, (channel + 1) * size];
+      visit(channel, values.subarray(start, end), q.subarray(start, end));
+    }
+    return;
+  }
+  const real = new Float32Array(TILE * size);
+  const numbers = new Int8Array(TILE * size);
+  for (let first = 0; first < channels; first += TILE) {
+    const count = Math.min(TILE, channels - first);
+    const each = (move: (at: number, tile: number) => void) => {
+      for (let run = 0; run < outer; run++) {
+        for (let c = 0; c < count; c++) {
+          const at = (run * channels + first + c) * inner;
+          for (let i = 0; i < inner; i++) move(at + i, c * size + run * inner + i);
+        }
+      }
+    };
+    each((at, tile) => {
+      real[tile] = values[at]!;
+    });
+    for (let c = 0; c < count; c++) {
+      const [start, end] = [c * size, (c + 1) * size];
+      visit(first + c, real.subarray(start, end), numbers.subarray(start, end));
+    }
+    each((at, tile) => {
+      q[at] = numbers[tile]!;
+    });
+  }
 }
 
 /** A constant operand of Add, Mul and the like: one asymmetric scale, in the dtype of the activations beside it. */
@@ -159,18 +203,15 @@ export function biasFloor(bias: Tensor, inputScale: number, channels: number): F
   return floor;
 }
 
-type Run = readonly [start: number, count: number];
+interface Layout {
+  readonly channels: number;
+  readonly outer: number;
+  readonly inner: number;
+}
 
 /** How the elements of one channel lie: `outer` runs of `inner` neighbours, channels * inner apart. */
-export function channelLayout(
-  dims: readonly number[],
-  axis: number | undefined,
-): { channels: number; outer: number; inner: number } {
+export function channelLayout(dims: readonly number[], axis: number | undefined): Layout {
   const product = (part: readonly number[]) => part.reduce((sum, dim) => sum * dim, 1);
   if (axis === undefined) return { channels: 1, outer: 1, inner: product(dims) };
   return { channels: dims[axis]!, outer: product(dims.slice(0, axis)), inner: product(dims.slice(axis + 1)) };
-}
-
-function channelRuns(channel: number, channels: number, outer: number, inner: number): Run[] {
-  return Array.from({ length: outer }, (_, i) => [(i * channels + channel) * inner, inner] as const);
 }
