@@ -79,13 +79,18 @@ function tiles(story: Story): string {
   const drop = figures.heldOutDrop ?? figures.drop;
   if (drop !== undefined) {
     const where = figures.heldOutDrop === undefined ? 'search part' : 'held-out part';
-    cells.push(tile(signed(drop), `loss of ${story.metric.name}, ${where}`, showInterval(drop)));
+    cells.push(tile(signed(drop), `loss of ${story.metric.name}, ${where}`, lossInterval(drop)));
   }
   return `<div class="tiles">${cells.join('')}</div>`;
 }
 
 function signed(figure: Figure): string {
   return figure.unit === '%' ? `${figure.value.toFixed(2)} pt` : quantity(figure.value, figure.unit);
+}
+
+/** A loss of shares is in points, not per cent of anything. */
+function lossInterval(figure: Figure | undefined): string {
+  return figure?.unit === '%' ? showInterval(figure).replaceAll(' %', ' pt') : showInterval(figure);
 }
 
 async function pareto(story: Story): Promise<string> {
@@ -110,20 +115,21 @@ async function pareto(story: Story): Promise<string> {
 }
 
 function variants(story: Story): string {
-  const cell = (figure: Figure | undefined, text = show(figure)) => {
-    const interval = showInterval(figure);
+  const cell = (figure: Figure | undefined, text = show(figure), interval = showInterval(figure)) => {
     return `<td class="n">${esc(text)}${interval === '' ? '' : `<small>${esc(interval)}</small>`}</td>`;
   };
   const row = (variant: StoryVariant) => {
     const { figures } = variant;
     const drop = figures.heldOutDrop ?? figures.drop;
-    const settings = Object.entries(variant.settings).map(([name, value]) => `${name} ${value}`);
+    const settings = Object.entries(variant.settings).map(([name, value]) =>
+      name === 'run' ? String(value) : `${name} ${value}`,
+    );
     const about = [variant.why, settings.join(', '), variant.recipe.join(' → ')].filter(
       (text) => text !== '',
     );
     const cells = [
       cell(figures.heldOutAccuracy ?? figures.accuracy),
-      cell(drop, drop === undefined ? '–' : signed(drop)),
+      cell(drop, drop === undefined ? '–' : signed(drop), lossInterval(drop)),
       cell(figures.latency),
       cell(figures.throughput),
       cell(figures.speedup, figures.speedup === undefined ? '–' : `${figures.speedup.value.toFixed(2)}×`),
@@ -182,7 +188,7 @@ function fusion(story: Story): string {
   return section(
     'What the runtime really executes',
     'Read from the graph that ONNX Runtime runs for the chosen variant.',
-    `<details><summary>${rows.length} nodes</summary><table><thead><tr><th>node</th><th>operator</th><th>status</th><th>executed as, or why not</th></tr></thead><tbody>${rows.join('')}</tbody></table></details>`,
+    `<details><summary>${rows.length} node${rows.length === 1 ? '' : 's'}</summary><table><thead><tr><th>node</th><th>operator</th><th>status</th><th>executed as, or why not</th></tr></thead><tbody>${rows.join('')}</tbody></table></details>`,
   );
 }
 
@@ -210,7 +216,7 @@ function method(story: Story): string {
   return section(
     'How these numbers were obtained',
     '',
-    `<dl>${list}</dl><details><summary>All ${story.records.length} records</summary><table><thead><tr><th>what</th><th class="n">value</th><th>interval</th><th>how</th><th class="n">n</th><th>method</th></tr></thead><tbody>${story.records.map(record).join('')}</tbody></table></details>`,
+    `<dl>${list}</dl><details><summary>All records (${story.records.length})</summary><table><thead><tr><th>what</th><th class="n">value</th><th>interval</th><th>how</th><th class="n">n</th><th>method</th></tr></thead><tbody>${story.records.map(record).join('')}</tbody></table></details>`,
   );
 }
 

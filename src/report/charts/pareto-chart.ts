@@ -30,13 +30,24 @@ export async function paretoChart(story: Story, by: ParetoAxis): Promise<string 
   });
   if (points.length < 2) return undefined;
   const floor = bound(story);
+  const [least, most] = [Math.min(...points.map(({ x }) => x)), Math.max(...points.map(({ x }) => x))];
+  const wide = least > 0 && most / least > WIDE;
+  // A label stands on the side of its point that has room.
+  const isRight = (x: number) => (wide ? x > Math.sqrt(least * most) : x > most * 0.55);
   const line = points
     .filter(({ variant }) => variant.status !== 'rejected' && variant.status !== 'dominated')
     .sort((a, b) => a.x - b.x);
   return drawSvg(
     {
       grid: { left: 70, right: 30, top: 24, bottom: 48 },
-      xAxis: { ...axis, type: 'value', name: title, nameLocation: 'middle', nameGap: 30, min: 0 },
+      xAxis: {
+        ...axis,
+        ...(wide ? ({ type: 'log' } as const) : ({ type: 'value', min: 0 } as const)),
+        name: title,
+        nameLocation: 'middle',
+        nameGap: 30,
+        axisLabel: { ...axis.axisLabel, hideOverlap: true },
+      },
       yAxis: {
         ...axis,
         type: 'value',
@@ -44,7 +55,10 @@ export async function paretoChart(story: Story, by: ParetoAxis): Promise<string 
         nameLocation: 'middle',
         nameGap: 52,
         min: ({ min, max }: Range) => lower(Math.min(min, floor ?? min), max),
-        max: ({ min, max }: Range) => upper(Math.min(min, floor ?? min), max),
+        max: ({ min, max }: Range) => {
+          const top = upper(Math.min(min, floor ?? min), max);
+          return story.metric.unit === '%' && max <= 100 ? Math.min(100, top) : top;
+        },
         axisLabel: { ...axis.axisLabel, formatter: (value: number) => digits(value) },
       },
       series: [
@@ -79,8 +93,9 @@ export async function paretoChart(story: Story, by: ParetoAxis): Promise<string 
             itemStyle: { color: COLOURS[variant.status], borderColor: '#fff', borderWidth: 1 },
             label: {
               show: variant.status !== 'dominated' || points.length <= 12,
-              formatter: variant.title,
-              position: 'right' as const,
+              formatter: short(variant.title),
+              position: isRight(x) ? ('left' as const) : ('right' as const),
+              offset: [0, -9],
               color: variant.status === 'chosen' ? CHOSEN : INK,
               fontWeight: variant.status === 'chosen' ? ('bold' as const) : ('normal' as const),
               fontSize: 11,
@@ -96,6 +111,11 @@ export async function paretoChart(story: Story, by: ParetoAxis): Promise<string 
     `${story.metric.name} against ${title}`,
   );
 }
+
+/** Past this ratio of the largest to the smallest, a logarithmic axis tells more. */
+const WIDE = 30;
+
+const short = (title: string) => (title.length > 36 ? `${title.slice(0, 35)}…` : title);
 
 interface Range {
   readonly min: number;
