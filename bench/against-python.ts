@@ -1,7 +1,6 @@
-import { ModicumError, SILENT } from '../src/base/index.ts';
-import { bind, type Dataset, type Split, split } from '../src/data/index.ts';
+import { type Dataset, type Split, split } from '../src/data/index.ts';
 import { loadModel } from '../src/files/index.ts';
-import { encodeModel, type Model } from '../src/graph/index.ts';
+import { costOf, encodeModel, inferShapes, type Model } from '../src/graph/index.ts';
 import {
   type Comparison,
   compareEvaluations,
@@ -19,36 +18,26 @@ import {
   type OrtSession,
   openSession,
 } from '../src/run/index.ts';
-import { findSlowNodes, type PassContext, type RecipePassName, recipePass } from '../src/transform/index.ts';
 import { PythonQuantizer } from './python-quantizer.ts';
 import { bestSetting, DEFAULTS, race, SEED, type Setting } from './race.ts';
 import { type SharedCase, scratch, sharedCases } from './shared-models.ts';
+import { ourVariants, pythonVariants, say, type Variant } from './variants.ts';
 
 /**
  * Ours against what a user does today: onnxruntime-node with its defaults, and the Python quantizer on the same
  * calibration samples. `MODICUM_PYTHON=python3 node build/bench/against-python.js [model ...]`; see bench/README.md.
  */
-/** Samples of the search part that a side's best is chosen by. */
-const CHOOSING = 1000;
+/**
+ * Samples of each part that every variant is tried on: as many as keep within these multiply-accumulates, and at least so many. The
+ * two best are then judged on the whole held-out part.
+ */
+const WORK = 2e10;
+const LEAST = 500;
 /** Held-out samples that the outputs are compared with those of the model as given on. */
-const COMPARED = 256;
+const COMPARED = 100;
 /** Seconds of racing for each variant, one sample a call; and for each of the two best. */
 const HEAT = 0.4;
 const FINAL = 2;
-const METHODS = ['minmax', 'percentile', 'entropy', 'mse'] as const;
-
-interface Variant {
-  readonly side: 'plain' | 'ours' | 'python';
-  readonly title: string;
-  readonly model?: Model | string;
-  readonly bytes?: number;
-  /** What had to be done to the model first; printed below the table. */
-  readonly note?: string;
-  /** Why there is no model. */
-  readonly error?: string;
-  /** Ranges are taken per call: accuracy is measured as it is used, one sample a call. */
-  readonly dynamic: boolean;
-}
 
 interface Judged extends Variant {
   readonly model: Model | string;
@@ -68,96 +57,8 @@ interface Scene {
   readonly parts: Split;
   readonly metric: Metric;
   readonly reference: OrtSession;
-}
-
-async function ourVariants(shared: SharedCase, calibration: Dataset): Promise<Variant[]> {
-  const context: PassContext = { progress: SILENT, seed: SEED, calibration };
-  const apply = (model: Model, name: RecipePassName, options: object = {}) => {
-    const pass = recipePass(name);
-    return pass.apply(model, { ...pass.defaults, ...options }, context);
-  };
-  const clean = await cleaned(shared.model);
-  const variants: Variant[] = [];
-  const add = async (title: string, dynamic: boolean, make: () => Promise<Model>) => {
-    try {
-      const model = await make();
-      variants.push({ side: 'ours', title, model, bytes: encodeModel(model).byteLength, dynamic });
-    } catch (error) {
-      variants.push({ side: 'ours', title, error: say(error), dynamic });
-    }
-  };
-  await add('float, cleaned', false, () => Promise.resolve(clean));
-  let slow: readonly string[] = [];
-  for (const method of METHODS) {
-    await add(`static ${method}`, false, async () => {
-      const { model } = await apply(clean, 'quantize-static', { method });
-      if (method === METHODS[0]) slow = await slowNodes(clean, model, calibration);
-      return model;
-    });
-  }
-  for (const method of slow.length > 0 ? METHODS : []) {
-    const title = `static ${method}, slow layers float`;
-    try {
-      const { model } = await apply(clean, 'quantize-static', { method, exclude: slow });
-      await add(title, false, () => Promise.resolve(model));
-    } catch (error) {
-      if (!(error instanceof ModicumError && error.code === 'NOTHING_TO_QUANTIZE')) throw error;
-      // That variant stands above already: it is the one in float.
-      const why = 'every layer is slower on integers here';
-      variants.push({ side: 'ours', title: 'static, slow layers float', error: why, dynamic: false });
-      break;
-    }
-  }
-  await add('dynamic', true, async () => (await apply(clean, 'quantize-dynamic')).model);
-  return variants;
-}
-
-/** Cleaned, and the batch freed where that is sound: what ours begin with. */
-async function cleaned(path: string): Promise<Model> {
-  let model = await loadModel(path);
-  for (const name of ['clean', 'free-batch'] as const) {
-    const pass = recipePass(name);
-    ({ model } = await pass.apply(model, pass.defaults, { progress: SILENT, seed: SEED }));
-  }
-  return model;
-}
-
-async function slowNodes(float: Model, quantized: Model, data: Dataset): Promise<readonly string[]> {
-  const session = await openSession(float, { threads: 1 });
-  const { inputs } = session;
-  await session.dispose();
-  for await (const { feeds } of bind(data, inputs, { batch: 1 })) {
-    const found = await findSlowNodes(float, quantized, feeds, { settings: DEFAULTS });
-    return found.exclude;
-  }
-  return [];
-}
-
-async function pythonVariants(
-  python: PythonQuantizer,
-  shared: SharedCase,
-  calibration: Dataset,
-): Promise<Variant[]> {
-  try {
-    const { versions, variants } = await python.quantize(
-      shared.name,
-      shared.model,
-      await cleaned(shared.model),
-      calibration,
-    );
-    console.log(`\nPython: ${versions}.`);
-    return variants.map(({ how, source, note, path, bytes, error }) => ({
-      side: 'python',
-      title: how === source ? how : `${how}, ${source}`,
-      note: note === '' ? undefined : `${source}: ${note}`,
-      model: path,
-      bytes,
-      error,
-      dynamic: how.includes('dynamic'),
-    }));
-  } catch (error) {
-    return [{ side: 'python', title: 'the quantizer', error: say(error), dynamic: false }];
-  }
+  /** Samples of a part that every variant is tried on. */
+  readonly most: number;
 }
 
 const INTEGER =
@@ -172,24 +73,30 @@ async function integersOf(model: Model | string): Promise<string> {
   return `${integers} of ${integers + count(FLOAT)}`;
 }
 
-async function judge(
-  variant: Variant,
-  { parts, metric, reference }: Scene,
-  plain?: Judged,
-): Promise<Judged | Variant> {
+/** Up to so many samples, evenly over the part: samples of a class often stand together. */
+function spread(part: Dataset, most: number): number[] {
+  const length = Math.min(most, part.size);
+  return Array.from({ length }, (_, i) => Math.floor((i * part.size) / length));
+}
+
+async function judge(variant: Variant, scene: Scene, plain?: Judged): Promise<Judged | Variant> {
+  const { parts, metric, reference } = scene;
   if (variant.model === undefined) return variant;
   try {
     const session = await openSession(variant.model, DEFAULTS);
     try {
       const options = { reference, batch: variant.dynamic ? 1 : 32, seed: SEED };
-      const few = (part: Dataset, most: number) =>
-        Array.from({ length: Math.min(most, part.size) }, (_, i) => i);
-      const indices = few(parts.search, CHOOSING);
-      const chosenBy = await evaluate(session, parts.search, metric, { ...options, indices });
-      const heldOut = await evaluate(session, parts.heldOut, metric, options);
+      const chosenBy = await evaluate(session, parts.search, metric, {
+        ...options,
+        indices: spread(parts.search, scene.most),
+      });
+      const heldOut = await evaluate(session, parts.heldOut, metric, {
+        ...options,
+        indices: spread(parts.heldOut, scene.most),
+      });
       const sqnr = await evaluate(session, parts.heldOut, metricByName('sqnr'), {
         ...options,
-        indices: few(parts.heldOut, COMPARED),
+        indices: spread(parts.heldOut, COMPARED),
       });
       const chosenDrop = plain === undefined ? 0 : dropOf(plain.chosenBy, chosenBy, metric).value;
       const integers = await integersOf(variant.model);
@@ -232,13 +139,18 @@ async function compareOn(shared: SharedCase, python: PythonQuantizer | undefined
   const metric = metricByName(shared.metric);
   console.log(`\n## ${shared.name}: ${metric.name} (${shared.note})\n\n${parts.rule}.`);
   const reference = await openSession(shared.model, DEFAULTS);
-  const scene: Scene = { shared, parts, metric, reference };
   try {
+    const original = await loadModel(shared.model);
+    const { macs } = costOf(original, inferShapes(original)).total;
+    const most = Math.max(LEAST, Math.floor(WORK / macs));
+    const scene: Scene = { shared, parts, metric, reference, most };
+    const tried = Math.min(most, parts.heldOut.size);
+    console.log(`Every variant is tried on ${tried} held-out samples, the best of both on all of them.`);
     const given: Variant = {
       side: 'plain',
       title: 'onnxruntime-node, defaults',
       model: shared.model,
-      bytes: encodeModel(await loadModel(shared.model)).byteLength,
+      bytes: encodeModel(original).byteLength,
       dynamic: false,
     };
     const plain = await judge(given, scene);
@@ -257,8 +169,23 @@ async function compareOn(shared: SharedCase, python: PythonQuantizer | undefined
   }
 }
 
+async function onAllHeldOut(one: Judged, { parts, metric, reference }: Scene): Promise<Evaluation> {
+  if (one.heldOut.n === parts.heldOut.size) return one.heldOut;
+  const session = await openSession(one.model, DEFAULTS);
+  try {
+    return await evaluate(session, parts.heldOut, metric, {
+      reference,
+      batch: one.dynamic ? 1 : 32,
+      seed: SEED,
+    });
+  } finally {
+    await session.dispose();
+  }
+}
+
 /** The best of both sides against each other. */
-async function final(judged: readonly Judged[], { shared, parts, metric }: Scene): Promise<string> {
+async function final(judged: readonly Judged[], scene: Scene): Promise<string> {
+  const { shared, parts, metric } = scene;
   const theirs = bestOf(
     judged.filter(({ side }) => side === 'python'),
     shared.maxDrop,
@@ -271,7 +198,9 @@ async function final(judged: readonly Judged[], { shared, parts, metric }: Scene
   if (ours === undefined) return `| ${shared.name} | none of ours worked | | | | | | |`;
   const plain = judged[0]!;
   const rival = theirs ?? plain;
-  const drop = dropOf(rival.heldOut, ours.heldOut, metric);
+  const whole = [];
+  for (const one of [rival, ours]) whole.push(await onAllHeldOut(one, scene));
+  const drop = dropOf(whole[0]!, whole[1]!, metric);
   const [, single] = await race([rival, ours], parts.search, FINAL);
   const tuned = [];
   for (const one of [rival, ours]) {
@@ -331,7 +260,6 @@ const fixed = (value: number) => (Math.abs(value) >= 10 ? value.toFixed(2) : val
 const signed = (value: number) => `${value > 0 ? '+' : ''}${fixed(value)}`;
 const ratio = ({ value, interval }: Measurement) =>
   `${value.toFixed(2)}${interval ? ` (${interval.low.toFixed(2)} to ${interval.high.toFixed(2)})` : ''}`;
-const say = (error: unknown) => (error instanceof Error ? error.message : String(error)).split('\n')[0]!;
 
 async function main(): Promise<void> {
   const started = performance.now();

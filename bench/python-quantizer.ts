@@ -40,6 +40,7 @@ export class PythonQuantizer {
   readonly #command: readonly string[];
   readonly #root: string;
   readonly #folder: string;
+  #stop = () => {};
 
   private constructor(command: readonly string[], root: string) {
     this.#command = command;
@@ -48,7 +49,11 @@ export class PythonQuantizer {
     const place = root === '/' ? tmpdir() : join(root, 'tmp');
     mkdirSync(place, { recursive: true });
     this.#folder = mkdtempSync(join(place, 'modicum-bench-'));
-    process.on('exit', () => rmSync(this.#folder, { recursive: true, force: true }));
+    process.on('exit', () => {
+      this.#stop();
+      rmSync(this.#folder, { recursive: true, force: true });
+    });
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
     copyFileSync(join(ROOT, 'bench/python/quantize.py'), join(this.#folder, 'quantize.py'));
   }
 
@@ -63,13 +68,7 @@ export class PythonQuantizer {
    * Quantizes in every way that the script knows. `cleaned` stands in for a model that the tools cannot bring to a new enough opset.
    * Throws where the command as a whole fails; ways that fail say so in their rows.
    */
-  async quantize(
-    name: string,
-    model: string,
-    cleaned: Model,
-    calibration: Dataset,
-    signal?: AbortSignal,
-  ): Promise<PythonResult> {
+  async quantize(name: string, model: string, cleaned: Model, calibration: Dataset): Promise<PythonResult> {
     const folder = join(this.#folder, name);
     mkdirSync(folder);
     const inside = (path: string) => join('/', relative(this.#root, path));
@@ -84,7 +83,7 @@ export class PythonQuantizer {
       out: inside(folder),
       ...LIMITS,
     };
-    await this.#run(JSON.stringify(job), inside(join(this.#folder, 'quantize.py')), signal);
+    await this.#run(JSON.stringify(job), inside(join(this.#folder, 'quantize.py')));
     const { versions, results } = JSON.parse(readFileSync(place('results.json'), 'utf8')) as {
       versions: string;
       results: (Omit<PythonVariant, 'path' | 'bytes'> & { file?: string })[];
@@ -97,10 +96,16 @@ export class PythonQuantizer {
   }
 
   /** The script reads its job from standard input. Its chatter (every operator that it registers twice) is shown only if it fails. */
-  #run(job: string, script: string, signal?: AbortSignal): Promise<void> {
+  #run(job: string, script: string): Promise<void> {
     const [program, ...args] = this.#command as [string, ...string[]];
     return new Promise((done, failed) => {
-      const child = spawn(program, [...args, script], { stdio: 'pipe', signal });
+      const child = spawn(program, [...args, script], { stdio: 'pipe', detached: true });
+      // A group of its own: what the script forked ends with it.
+      this.#stop = () => {
+        if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) {
+          process.kill(-child.pid, 'SIGKILL');
+        }
+      };
       let said = '';
       for (const stream of [child.stdout, child.stderr]) {
         stream.setEncoding('utf8').on('data', (text: string) => {
