@@ -1,6 +1,6 @@
 import { type Dataset, type Split, split } from '../src/data/index.ts';
 import { loadModel } from '../src/files/index.ts';
-import { costOf, encodeModel, inferShapes, type Model } from '../src/graph/index.ts';
+import { costOf, encodeModel, inferShapes, type Model, walkGraphs } from '../src/graph/index.ts';
 import {
   type Comparison,
   compareEvaluations,
@@ -68,7 +68,8 @@ const FLOAT = /^(Conv|FusedConv|ConvTranspose|Gemm|FusedGemm|MatMul|FusedMatMul|
 /** Of the layers that multiply, how many the runtime runs on integers. Level extended: one name for each operator. */
 async function integersOf(model: Model | string): Promise<string> {
   const { graph } = await executedGraph(model, { level: 'extended' });
-  const count = (pattern: RegExp) => graph.nodes.filter(({ op }) => pattern.test(op)).length;
+  const nodes = [...walkGraphs(graph)].flatMap((one) => one.nodes);
+  const count = (pattern: RegExp) => nodes.filter(({ op }) => pattern.test(op)).length;
   const integers = count(INTEGER);
   return `${integers} of ${integers + count(FLOAT)}`;
 }
@@ -190,7 +191,9 @@ async function final(judged: readonly Judged[], scene: Scene): Promise<string> {
     judged.filter(({ side }) => side === 'python'),
     shared.maxDrop,
   );
-  const mostDrop = theirs === undefined ? shared.maxDrop : Math.min(shared.maxDrop, theirs.chosenDrop);
+  // A hundredth of what may be lost is no loss: theirs may have quantized nothing at all.
+  const asGood = theirs && Math.max(theirs.chosenDrop, shared.maxDrop / 100);
+  const mostDrop = Math.min(shared.maxDrop, asGood ?? shared.maxDrop);
   const ours = bestOf(
     judged.filter(({ side }) => side === 'ours'),
     mostDrop,
@@ -244,7 +247,7 @@ function print(rows: readonly (Variant | Judged)[], metric: Metric): void {
     const cells = [
       `${at} (${low} to ${high})${bad}`,
       signed(row.chosenDrop),
-      row.fidelity > 300 ? 'equal' : row.fidelity.toFixed(1),
+      row.fidelity >= 199 ? 'equal' : row.fidelity.toFixed(1),
       size,
       row.integers,
       row.speed ? ratio(row.speed.speedRatio) : '',
@@ -288,7 +291,7 @@ async function main(): Promise<void> {
   }
   console.log(
     '\n## The best of both\n\nChosen on the search part: theirs the fastest within the bound, ours the fastest that is no worse ' +
-      'than theirs there. Ratios above 1 and positive differences: ours is better.\n\n' +
+      'than theirs there by more than a hundredth of the bound. Ratios above 1 and positive differences: ours is better.\n\n' +
       '| model | ours | theirs | metric, ours - theirs, held out | speed, 1 sample | speed, best settings | over defaults, best settings | at least equal |\n' +
       '|---|---|---|---|---|---|---|---|',
   );
