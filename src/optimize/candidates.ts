@@ -28,9 +28,13 @@ const staticStep = (method: string, more: Record<string, unknown> = {}, words = 
   words: `int8 static, ${method} ranges${words}`,
 });
 
-/** Static quantization that leaves some nodes in float. */
-export function staticWithout(method: string, exclude: readonly string[], why: string): Recipe {
-  return [...FOUNDATION, staticStep(method, { exclude }, `, ${why}`)];
+/** A static recipe that leaves some more nodes in float. */
+export function staticWithout(recipe: Recipe, exclude: readonly string[], why: string): Recipe {
+  const last = recipe.at(-1)!;
+  return [
+    ...recipe.slice(0, -1),
+    { ...last, options: { ...last.options, exclude }, words: `${last.words}, ${why}` },
+  ];
 }
 
 function statics(): Candidate[] {
@@ -41,6 +45,14 @@ function statics(): Candidate[] {
     kind: 'static',
   }));
 }
+
+/** Channels brought to like ranges first: helps depthwise convolutions, whose channels differ most. */
+const EQUALIZED: Candidate = {
+  id: 'int8-static-equalized',
+  title: 'int8 static (equalized, mse)',
+  recipe: [...FOUNDATION, { pass: 'equalize', words: 'channels equalized' }, staticStep('mse')],
+  kind: 'static',
+};
 
 /** For x64 without VNNI, whose 8-bit products saturate in 16 bits. */
 const SEVEN_BITS: Candidate = {
@@ -80,6 +92,7 @@ function weights(bits: 4 | 8, blockSize: number): Candidate {
  */
 export function candidatesFor(mix: OpMix, saturates: boolean): Candidate[] {
   const [first, ...others] = statics() as [Candidate, ...Candidate[]];
+  if (mix.conv > 0) others.unshift(EQUALIZED);
   if (saturates) others.unshift(SEVEN_BITS);
   const matrices = mix.matmul + mix.recurrent;
   if (mix.conv >= 0.5) return matrices > 0.05 ? [first, DYNAMIC, ...others] : [first, ...others];

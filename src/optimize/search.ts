@@ -195,10 +195,9 @@ class Search {
    */
   async #repair(): Promise<void> {
     const statics = this.#variants.filter((variant) => variant.recipe.at(-1)?.pass === 'quantize-static');
-    const best = statics.sort((a, b) => (a.drop?.interval.high ?? 0) - (b.drop?.interval.high ?? 0))[0];
-    if (best === undefined) return;
     const { budget, goal } = this.#o;
-    const method = String(best.recipe.at(-1)?.options?.method);
+    const best = statics.sort((a, b) => riskOf(a, goal) - riskOf(b, goal))[0];
+    if (best === undefined) return;
     const slow = budget.allows('layers that are slower in int8', UNTIL.repair)
       ? await this.#slowNodes(best)
       : [];
@@ -208,7 +207,7 @@ class Search {
       return;
     }
     if (slow.length > 0) {
-      const recipe = staticWithout(method, slow, `${slow.length} slow layers in float`);
+      const recipe = staticWithout(best.recipe, slow, `${slow.length} slow layers in float`);
       await this.#attempt({
         id: 'int8-static-fast',
         title: `int8 static, ${slow.length} slow in float`,
@@ -224,7 +223,7 @@ class Search {
       const title = `int8 static, ${count} sensitive in float`;
       if (!budget.allows(title, UNTIL.repair)) break;
       const exclude = [...new Set([...slow, ...worst.slice(0, count)])];
-      const recipe = staticWithout(method, exclude, `${exclude.length} layers in float`);
+      const recipe = staticWithout(best.recipe, exclude, `${exclude.length} layers in float`);
       const variant = await this.#attempt({ id: `int8-static-keep-${count}`, title, recipe, kind: 'static' });
       if (variant !== undefined && riskOf(variant, goal) <= goal.maxDrop) break;
     }
@@ -240,9 +239,10 @@ class Search {
   /** The finalists get settings of their own, and a longer race. */
   async #retune(): Promise<void> {
     const { budget, goal } = this.#o;
-    for (const variant of finalistsOf(this.#variants, goal)) {
+    // The cheapest first: where the time runs out, they are the likeliest to be chosen.
+    for (const variant of finalistsOf(this.#variants, goal).reverse()) {
       if (!budget.allows(`settings of ${variant.title}`, UNTIL.settings)) break;
-      const options = this.#tuneOptions();
+      const options = { ...this.#tuneOptions(), near: variant.settings };
       const tune = goal.minimize === 'latency' ? tuneLatency : tuneThroughput;
       const [best] = await tune(variant.model, options);
       if (best !== undefined) variant.settings = (await tuneEngine(variant.model, best, options)).settings;

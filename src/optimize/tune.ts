@@ -25,6 +25,8 @@ export interface TuneOptions {
   /** Seconds that one setting is timed, twice. Default 0.2. */
   readonly slice?: number;
   readonly largestBatch?: number;
+  /** Only settings next to these: as many instances, a batch up to four times as large or small. */
+  readonly near?: RunSettings;
   readonly progress: Progress;
   readonly signal?: AbortSignal;
 }
@@ -50,7 +52,12 @@ export async function tuneThroughput(model: Model, options: TuneOptions): Promis
   const tried: Tried[] = [];
   const done = new Map<number, Tried>();
   const largest = Math.min(options.largestBatch ?? 256, await largestBatchOf(model, options));
-  const settings = throughputSettings(options.cores, largest);
+  const { near } = options;
+  const settings = throughputSettings(options.cores, largest).filter(
+    ({ instances, batch }) =>
+      near === undefined ||
+      (instances === near.instances && batch <= near.batch * 4 && batch >= near.batch / 4),
+  );
   const stage = options.progress.stage('settings', settings.length);
   try {
     for (const candidate of settings) {
