@@ -46,7 +46,7 @@ export async function paretoChart(story: Story, by: ParetoAxis): Promise<string 
         name: title,
         nameLocation: 'middle',
         nameGap: 30,
-        axisLabel: { ...axis.axisLabel, hideOverlap: true },
+        axisLabel: { ...axis.axisLabel, hideOverlap: true, formatter: (value: number) => digits(value) },
       },
       yAxis: {
         ...axis,
@@ -95,7 +95,8 @@ export async function paretoChart(story: Story, by: ParetoAxis): Promise<string 
               show: variant.status !== 'dominated' || points.length <= 12,
               formatter: short(variant.title),
               position: isRight(x) ? ('left' as const) : ('right' as const),
-              offset: [0, -9],
+              textBorderColor: '#fff',
+              textBorderWidth: 3,
               color: variant.status === 'chosen' ? CHOSEN : INK,
               fontWeight: variant.status === 'chosen' ? ('bold' as const) : ('normal' as const),
               fontSize: 11,
