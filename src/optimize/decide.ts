@@ -44,7 +44,7 @@ export async function chooseAmong(
   finalists: readonly Variant[],
   baseline: Variant,
   goal: Goal,
-  judge: Judge,
+  judge: Pick<Judge, 'metric' | 'evaluate'>,
 ): Promise<Variant | undefined> {
   const fast = finalists.filter((variant) => {
     const objection = speedObjection(variant, baseline, goal);
