@@ -105,6 +105,8 @@ class Search {
 
   async go(): Promise<SearchOutcome> {
     this.#baseline.evaluation = await this.judge.baseline('search');
+    // Needed in the end anyway; first, so that held-out data that cannot be used is not found after the search.
+    await this.judge.baseline('heldOut');
     const clean = await this.#cook({ id: 'clean', title: 'clean fp32', recipe: FOUNDATION, kind: 'float' });
     await this.#tune(clean);
     await this.#assess(clean);
