@@ -72,7 +72,9 @@ describe('commands', { concurrency: 2 }, () => {
         [4, 1],
       ],
     );
-    const whats = new Set([...report.records, ...report.curve[0].records].map(({ what }: { what: string }) => what.split('.')[0]));
+    const whats = new Set(
+      [...report.records, ...report.curve[0].records].map(({ what }: { what: string }) => what.split('.')[0]),
+    );
     for (const what of ['latency', 'throughput', 'memory', 'energy', 'cost', 'co2'])
       assert.ok(whats.has(what), `${what} among ${[...whats].join(', ')}`);
     assert.ok(report.layers.length > 3);
