@@ -6,8 +6,8 @@ export * from './files/index.ts';
 export * from './graph/index.ts';
 export * from './measure/index.ts';
 export {
-  type Bundle,
   BUNDLE_VERSION,
+  type Bundle,
   type Goal,
   makeGoal,
   OBJECTIVES,
