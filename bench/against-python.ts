@@ -32,9 +32,9 @@ import { ourVariants, pythonVariants, say, type Variant } from './variants.ts';
  * two best are then judged on the whole held-out part.
  */
 const WORK = 2e10;
-const LEAST = 500;
+const LEAST = 300;
 /** Held-out samples that the outputs are compared with those of the model as given on. */
-const COMPARED = 100;
+const COMPARED = 50;
 /** Seconds of racing for each variant, one sample a call; and for each of the two best. */
 const HEAT = 0.4;
 const FINAL = 2;
