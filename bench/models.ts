@@ -7,7 +7,7 @@ import { describeMachine, openSession } from '../src/run/index.ts';
 import { magikaReference, scratch, sharedCases } from './shared-models.ts';
 
 /**
- * `optimize` on every shared model: before and after. `node build/bench/models.js [words...] [--minimize WHAT]
+ * `optimize` on every shared model: before and after. `npm run bench -- models [words...] [--minimize WHAT]
  * [--budget SECONDS] [--out DIR]`; words choose models by name.
  */
 const option = (name: string, absent: string) => {

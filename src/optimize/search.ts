@@ -200,6 +200,8 @@ class Search {
     const { budget, goal } = this.#o;
     const best = statics.sort((a, b) => riskOf(a, goal) - riskOf(b, goal))[0];
     if (best === undefined) return;
+    if (!budget.allows('finding sensitive layers', UNTIL.repair)) return;
+    this.#sensitivity = await this.#kitchen.sensitivity(best.recipe);
     const slow = budget.allows('layers that are slower in int8', UNTIL.repair)
       ? await this.#slowNodes(best)
       : [];
@@ -218,8 +220,6 @@ class Search {
       });
     }
     if (riskOf(best, goal) <= goal.maxDrop && slow.length === 0) return;
-    if (!budget.allows('taking sensitive layers back to float', UNTIL.repair)) return;
-    this.#sensitivity = await this.#kitchen.sensitivity(best.recipe);
     const worst = [...this.#sensitivity].sort((a, b) => a.sqnr - b.sqnr).map(({ node }) => node);
     for (const count of fallbackCounts(worst.length)) {
       const title = `int8 static, ${count} sensitive in float`;

@@ -9,7 +9,7 @@ import { scratch } from './shared-models.ts';
 
 /**
  * How long the weight quantization of a large model takes, and how much memory: a generated stack of layers with
- * external weights, 1 GB unless told. `node build/bench/quantize-large.js [GB]`
+ * external weights, 1 GB unless told. `npm run bench -- quantize [GB]`
  */
 const WIDTH = 2048;
 
