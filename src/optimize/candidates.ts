@@ -38,7 +38,7 @@ export function staticWithout(recipe: Recipe, exclude: readonly string[], why: s
 }
 
 function statics(): Candidate[] {
-  return (['minmax', 'percentile', 'entropy', 'mse'] as const).map((method) => ({
+  return (['minmax', 'mse', 'percentile', 'entropy'] as const).map((method) => ({
     id: `int8-static-${method}`,
     title: `int8 static (${method})`,
     recipe: [...FOUNDATION, staticStep(method)],

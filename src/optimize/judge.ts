@@ -108,7 +108,10 @@ export class Judge {
     const session = await openSession(model, sessionSettings(defaultRunSettings(cores)));
     try {
       const reference = await this.#referenceSession();
-      const indices = Array.from({ length: Math.min(NOISE_SAMPLES, split.search.size) }, (_, i) => i);
+      const { size } = split.search;
+      const count = Math.min(NOISE_SAMPLES, size);
+      // Spread over the part, which may lie in the order of the classes.
+      const indices = Array.from({ length: count }, (_, i) => Math.floor((i * size) / count));
       const { value } = await evaluate(session, split.search, metricByName('sqnr'), {
         reference,
         indices,
