@@ -22,7 +22,7 @@ export interface TuneOptions {
   readonly feeds: FeedStore;
   /** Bound on the 99th percentile of a call, ms. */
   readonly p99?: number;
-  /** Seconds that one setting is timed, twice. Default 0.2. */
+  /** Seconds that one setting is timed, three times. Default 0.15. */
   readonly slice?: number;
   readonly largestBatch?: number;
   /** Only settings next to these: as many instances, a batch up to four times as large or small. */
@@ -146,16 +146,16 @@ async function largestBatchOf(model: Model, options: TuneOptions): Promise<numbe
 }
 
 async function time(model: Model, settings: RunSettings, options: TuneOptions): Promise<Tried> {
-  const { slice = 0.2, signal } = options;
+  const { slice = 0.15, signal } = options;
   const session = await openSession(model, sessionSettings(settings));
   try {
     const batch = options.feeds.batchFor(session.inputs, settings.batch);
     const feeds = await options.feeds.feeds(session.inputs, batch);
     await session.loop(feeds, { seconds: slice / 2, signal });
     const loops: LoopResult[] = [];
-    for (let round = 0; round < 2; round++) loops.push(await session.loop(feeds, { seconds: slice, signal }));
+    for (let round = 0; round < 3; round++) loops.push(await session.loop(feeds, { seconds: slice, signal }));
     const sorted = Float64Array.from(loops.flatMap(({ latencies }) => [...latencies])).sort();
-    // The better of two rounds: a disturbance makes a loop slower, never faster.
+    // The best of three rounds: a disturbance makes a loop slower, never faster.
     const throughput = Math.max(...loops.map(({ runs, wallSeconds }) => (runs * batch) / wallSeconds));
     return { settings, throughput, p50: at(sorted, 0.5), p99: at(sorted, 0.99) };
   } finally {
