@@ -76,13 +76,18 @@ export async function chooseAmong(
   return chosen;
 }
 
+/** A loss with its unit: points for shares. */
+export function lossInWords(value: number, unit: string): string {
+  if (unit === '%') return `${value.toFixed(2)} points`;
+  return unit === '1' ? String(Number(value.toPrecision(2))) : `${Number(value.toPrecision(3))} ${unit}`;
+}
+
 /** Why a variant must not be shipped for its accuracy on the held-out part, or undefined. */
 export function accuracyObjection(variant: Variant, goal: Goal, metric: Metric): string | undefined {
   const { heldOut } = variant;
   if (heldOut === undefined) return 'it was not tested on the held-out part';
   const { evaluation, drop } = heldOut;
-  const points = (value: number) =>
-    `${value.toFixed(2)}${metric.unit === '%' ? ' points' : ` ${metric.unit}`}`;
+  const points = (value: number) => lossInWords(value, metric.unit);
   // A faithful variant computes the same up to rounding, by construction; its few samples need not prove it once more.
   const worst = variant.faithful ? drop.value : drop.interval.high;
   if (!(worst <= goal.maxDrop)) {
@@ -98,10 +103,9 @@ export function accuracyObjection(variant: Variant, goal: Goal, metric: Metric):
 }
 
 function chosenWhy(variant: Variant, goal: Goal, metric: Metric): string {
-  const unit = metric.unit === '%' ? 'points' : metric.unit;
   const drop = variant.heldOut!.drop;
   const loss = variant.faithful
     ? 'computes the same up to rounding'
-    : `loses at most ${Math.max(0, drop.interval.high).toFixed(2)} ${unit} (${(goal.confidence * 100).toFixed(0)} % sure, ${drop.n} held-out samples)`;
+    : `loses at most ${lossInWords(Math.max(0, drop.interval.high), metric.unit)} (${(goal.confidence * 100).toFixed(0)} % sure, ${drop.n} held-out samples)`;
   return `the least ${goal.minimize} of those that hold: ${loss}`;
 }

@@ -230,7 +230,7 @@ export class Judge {
   }
 
   /** The inputs and outputs of a model. */
-  async portsOf(model: Model): Promise<{ inputs: readonly Port[]; outputs: readonly Port[] }> {
+  async portsOf(model: Model | string): Promise<{ inputs: readonly Port[]; outputs: readonly Port[] }> {
     const session = await openSession(model, sessionSettings(defaultRunSettings(1)));
     const { inputs, outputs } = session;
     await session.dispose();

@@ -1,5 +1,5 @@
 import { ModicumError, messageOf, type Progress, throwIfAborted } from '../base/index.ts';
-import type { Split } from '../data/index.ts';
+import { bind, type Split } from '../data/index.ts';
 import type { Model } from '../graph/index.ts';
 import type { Measurement, Metric, MetricOptions } from '../measure/index.ts';
 import type { Budget } from './budget.ts';
@@ -107,6 +107,7 @@ class Search {
     this.#baseline.evaluation = await this.judge.baseline('search');
     // Needed in the end anyway; first, so that held-out data that cannot be used is not found after the search.
     await this.judge.baseline('heldOut');
+    await this.#checkCalibration();
     const clean = await this.#cook({ id: 'clean', title: 'clean fp32', recipe: FOUNDATION, kind: 'float' });
     await this.#tune(clean);
     await this.#assess(clean);
@@ -114,6 +115,13 @@ class Search {
     await this.#repair();
     await this.#retune();
     return this.#decide();
+  }
+
+  /** Reads the calibration part once: a sample that cannot be used ends the search here, not each variant by itself. */
+  async #checkCalibration(): Promise<void> {
+    const { original, split, signal } = this.#o;
+    const { inputs } = await this.judge.portsOf(original);
+    for await (const _batch of bind(split.calibration, inputs, { signal }));
   }
 
   /** The best settings of the clean model stand for those of all variants until the end. */

@@ -1,6 +1,7 @@
 import { median } from 'simple-statistics';
 import { costPerMillion, type Measurement } from '../measure/index.ts';
 import type { Figure, StoryFigures, StoryStep, StoryVariant } from '../report/index.ts';
+import { lossInWords } from './decide.ts';
 import type { Goal } from './goal.ts';
 import type { Rates } from './rates.ts';
 import type { SearchOutcome } from './search.ts';
@@ -123,10 +124,9 @@ export function verdictOf(context: StoryContext): string {
     return 'Nothing that was tried surely beats the model as given within the goal: the bundle ships it as it is.';
   }
   const { timing, heldOut } = chosen;
-  const unit = metric.unit === '%' ? ' points' : ` ${metric.unit}`;
   const loss = chosen.faithful
     ? 'and computes the same up to rounding'
-    : `and loses at most ${Math.max(0, heldOut?.drop.interval.high ?? 0).toFixed(2)}${unit} of ${metric.name} (${heldOut?.drop.n} held-out samples, ${(goal.confidence * 100).toFixed(0)} % sure)`;
+    : `and loses at most ${lossInWords(Math.max(0, heldOut?.drop.interval.high ?? 0), metric.unit)} of ${metric.name} (${heldOut?.drop.n} held-out samples, ${(goal.confidence * 100).toFixed(0)} % sure)`;
   const smaller = outcome.baseline.bytes / chosen.bytes;
   const size = smaller > 1.2 ? `, in a file ${smaller.toFixed(1)} times smaller,` : '';
   return `${chosen.title} gives ${timing?.throughput.value.toFixed(2)} times the throughput of the model as given, answers a single call ${(1 / (timing?.latency.value ?? 1)).toFixed(2)} times as fast${size} ${loss}.`;

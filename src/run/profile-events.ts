@@ -5,7 +5,7 @@ export interface NodeTime {
   readonly op: string;
   /** Such as CPUExecutionProvider. */
   readonly provider: string;
-  /** Mean microseconds per run of the model in the node's own kernel; time in nodes of its subgraphs counts there. */
+  /** Microseconds per run of the model in the node's own kernel (mean without the tenth of runs at either end); time in nodes of its subgraphs counts there. */
   readonly microseconds: number;
   /** Part of the sum of all nodes, 0 to 1. */
   readonly share: number;
@@ -24,8 +24,22 @@ interface KernelEvent {
 
 interface Sum {
   readonly event: KernelEvent;
-  microseconds: number;
+  /** Microseconds of each run that executed it. */
+  readonly perRun: number[];
   count: number;
+}
+
+/** Share of the runs left out at either end: one preempted run would else set the figure of a small node. */
+const TRIM = 0.1;
+
+/** Mean of the middle runs; runs that did not execute the node count as 0. */
+function trimmedMean(values: readonly number[], runs: number): number {
+  const all = [...values, ...new Array<number>(Math.max(0, runs - values.length)).fill(0)].sort(
+    (a, b) => a - b,
+  );
+  const cut = Math.floor(runs * TRIM);
+  const middle = all.slice(cut, all.length - cut);
+  return middle.reduce((sum, value) => sum + value, 0) / middle.length;
 }
 
 const SUFFIX = '_kernel_time';
@@ -66,13 +80,17 @@ export class ProfileSums {
 
   /** The nodes in the order of their first execution. */
   times(): NodeTime[] {
-    const sums = [...this.#sums.values()];
+    const sums = [...this.#sums.values()].map(({ event, perRun, count }) => ({
+      event,
+      count,
+      microseconds: trimmedMean(perRun, this.runs),
+    }));
     const total = sums.reduce((sum, one) => sum + one.microseconds, 0);
     return sums.map(({ event, microseconds, count }) => ({
       name: event.name,
       op: event.op,
       provider: event.provider,
-      microseconds: microseconds / this.runs,
+      microseconds,
       share: total > 0 ? microseconds / total : 0,
       count,
     }));
@@ -88,10 +106,15 @@ export class ProfileSums {
       if (outer !== undefined) inner.set(outer, (inner.get(outer) ?? 0) + event.length);
       if (HAS_SUBGRAPHS.has(event.op)) open.push(event);
     }
+    const run = new Map<string, Sum>();
     for (const event of events) {
-      const sum = this.#sums.get(event.key) ?? { event, microseconds: 0, count: 0 };
-      sum.microseconds += Math.max(0, event.length - (inner.get(event) ?? 0));
+      const own = Math.max(0, event.length - (inner.get(event) ?? 0));
+      const sum = this.#sums.get(event.key) ?? { event, perRun: [], count: 0 };
+      // A node in a loop runs several times in one run.
+      if (run.has(event.key)) sum.perRun.push((sum.perRun.pop() ?? 0) + own);
+      else sum.perRun.push(own);
       sum.count++;
+      run.set(event.key, sum);
       this.#sums.set(event.key, sum);
     }
   }
