@@ -13,9 +13,10 @@ import {
   type MetricOptions,
   metricByName,
 } from '../measure/index.ts';
-import { type OrtSession, openSession, type Port } from '../run/index.ts';
+import { type OrtSession, openSession, type Port, type Session } from '../run/index.ts';
 import type { FeedStore } from './feed-store.ts';
 import type { Goal } from './goal.ts';
+import { remembered } from './remembered.ts';
 import { defaultRunSettings, type RunSettings, sessionSettings } from './settings.ts';
 import type { Ratio, Timing } from './variant.ts';
 
@@ -66,7 +67,7 @@ export class Judge {
   readonly records: Measurement[] = [];
   readonly #o: JudgeOptions;
   readonly #baseline = new Map<Part, Promise<Evaluation>>();
-  #reference: Promise<OrtSession> | undefined;
+  #reference: Promise<Session> | undefined;
 
   constructor(options: JudgeOptions) {
     this.#o = options;
@@ -140,9 +141,12 @@ export class Judge {
     const dataset: Dataset = split[part];
     const plain = defaultRunSettings(cores);
     const { provider, level } = settings ?? plain;
-    const session = await openSession(model, sessionSettings({ ...plain, provider, level }));
+    const reference = this.metric.needs.reference ? await this.#referenceSession() : undefined;
+    const own = model === this.#o.original && reference !== undefined;
+    const session = own
+      ? reference
+      : await openSession(model, sessionSettings({ ...plain, provider, level }));
     try {
-      const reference = this.metric.needs.reference ? await this.#referenceSession() : undefined;
       const evaluation = await evaluate(session, dataset, this.metric, {
         reference,
         batch: EVALUATION_BATCH,
@@ -154,12 +158,15 @@ export class Judge {
       this.records.push({ ...record, settings: { ...record.settings, variant: name, part } });
       return evaluation;
     } finally {
-      await session.dispose();
+      if (!own) await session.dispose();
     }
   }
 
-  #referenceSession(): Promise<OrtSession> {
-    this.#reference ??= openSession(this.#o.original, sessionSettings(defaultRunSettings(this.#o.cores)));
+  #referenceSession(): Promise<Session> {
+    this.#reference ??= openSession(
+      this.#o.original,
+      sessionSettings(defaultRunSettings(this.#o.cores)),
+    ).then(remembered);
     return this.#reference;
   }
 
@@ -210,7 +217,7 @@ export class Judge {
       const compared = await comparePaired(pair, {
         seconds,
         slice: SLICE,
-        warmUpAtMost: 0.4,
+        warmUpAtMost: 0.25,
         seed,
         signal,
         settings: [{ ...plain }, { ...settings }],
@@ -218,7 +225,7 @@ export class Judge {
       this.records.push(...compared.records);
       const tail = async (at: 0 | 1) => {
         const { session, feeds: batches } = pair[at];
-        const { latencies } = await session.loop(batches, { seconds: Math.min(0.5, seconds / 4), signal });
+        const { latencies } = await session.loop(batches, { seconds: Math.min(0.5, seconds / 8), signal });
         const sorted = latencies.slice().sort();
         return sorted[Math.min(sorted.length - 1, Math.floor(0.99 * sorted.length))] ?? Number.NaN;
       };

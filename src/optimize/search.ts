@@ -48,7 +48,7 @@ export interface SearchOutcome {
 /** Shares of the budget after which a phase starts nothing new. */
 const UNTIL = { candidates: 0.6, repair: 0.75, settings: 0.9 } as const;
 /** Seconds of one race against the baseline while searching, and of the last one. */
-const RACE = { search: 2.5, final: 6 } as const;
+const RACE = { search: 2, final: 6 } as const;
 
 /** Looks for the cheapest variant that meets the goal, where it pays, until the budget is spent. */
 export async function search(options: SearchOptions): Promise<SearchOutcome> {
