@@ -21,10 +21,15 @@ export interface SharedCase {
   data(folder: string): Promise<Dataset>;
 }
 
+const made: string[] = [];
+process.once('exit', () => {
+  for (const folder of made) rmSync(folder, { recursive: true, force: true });
+});
+
 /** A folder that is gone when the process ends. */
 export function scratch(): string {
   const folder = mkdtempSync(join(tmpdir(), 'modicum-bench-'));
-  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  made.push(folder);
   return folder;
 }
 

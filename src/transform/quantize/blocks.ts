@@ -114,8 +114,8 @@ interface Fit {
 }
 
 /** Shrunken ranges tried for the least squared error: coarse ones, then the neighbours of the best. */
-const COARSE = [0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5];
-const FINE = 0.025;
+const COARSE = [0.9, 0.8, 0.7, 0.6];
+const FINE = 0.05;
 
 function fitBlock(real: Float64Array, { bits, symmetric, fit }: BlockOptions): Fit {
   let low = 0;
