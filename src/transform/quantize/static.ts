@@ -59,7 +59,9 @@ export const staticQuantization: Pass<StaticOptions> = {
     const placement = placementOf(named, options);
     const notes = notesOf(placement, options, named.graph.nodes);
     if (placement.sites.length === 0) {
-      const why = notes[0] ? `${notes[0].node}: ${notes[0].why}` : 'it has no Conv, Gemm or MatMul';
+      const why = notes[0]
+        ? `${notes[0].node}: ${notes[0].why}`
+        : 'the graph has no Conv, Gemm or MatMul (those inside of If, Loop and Scan stay in float)';
       throw fail('NOTHING_TO_QUANTIZE', why);
     }
     const statistics = options.statistics ?? (await statisticsFor(model, named, options.batch, context));
