@@ -114,7 +114,7 @@ interface Fit {
 }
 
 /** Shrunken ranges tried for the least squared error: coarse ones, then the neighbours of the best. */
-const COARSE = [0.9, 0.8, 0.7, 0.6];
+const COARSE = [0.9, 0.8, 0.65];
 const FINE = 0.05;
 
 function fitBlock(real: Float64Array, { bits, symmetric, fit }: BlockOptions): Fit {
@@ -130,13 +130,13 @@ function fitBlock(real: Float64Array, { bits, symmetric, fit }: BlockOptions): F
   if (fit === 'minmax' || bits === 8) return whole;
   let best = whole;
   let bestShare = 1;
-  let least = quantizeBlock(real, whole, bits, undefined);
+  let least = errorOf(real, whole, bits, Number.POSITIVE_INFINITY);
   const attempt = (share: number) => {
     const tried = symmetric
       ? { scale: Math.fround(whole.scale * share), zeroPoint: whole.zeroPoint }
       : asymmetricFit(low * share, high * share, bits);
     if (tried.scale === 0) return;
-    const error = quantizeBlock(real, tried, bits, undefined, least);
+    const error = errorOf(real, tried, bits, least);
     if (error < least) [best, least, bestShare] = [tried, error, share];
   };
   for (const share of COARSE) attempt(share);
@@ -160,32 +160,42 @@ function asymmetricFit(low: number, high: number, bits: number): Fit {
   return { scale, zeroPoint: Math.min(top, Math.max(0, roundHalfEven(-low / scale))) };
 }
 
-/** Elements between two looks at whether a sum is already too large. */
-const LOOK = 16;
+/** Sum of squared errors of a block, or some sum past `enough`. The innermost loop of it all: nothing in it but arithmetic. */
+function errorOf(real: Float64Array, { scale, zeroPoint }: Fit, bits: number, enough: number): number {
+  const top = 2 ** bits - 1 - zeroPoint;
+  const bottom = -zeroPoint;
+  const inverse = 1 / scale;
+  const half = real.length >> 1;
+  let error = 0;
+  for (let i = 0; i < real.length; i++) {
+    if (i === half && error >= enough) return error;
+    const value = real[i]!;
+    // As roundHalfEven; a block's quotients are small.
+    const whole = value * inverse + ROUNDER - ROUNDER;
+    const off = value - (whole > top ? top : whole < bottom ? bottom : whole) * scale;
+    error += off * off;
+  }
+  return error;
+}
 
-/** Writes the numbers of a block, if asked to; the sum of squared errors, or some sum past `enough`. */
+/** Writes the numbers of a block; the sum of squared errors. */
 function quantizeBlock(
   real: Float64Array,
   { scale, zeroPoint }: Fit,
   bits: number,
-  into: Uint8Array | undefined,
-  enough = Number.POSITIVE_INFINITY,
+  into: Uint8Array,
 ): number {
   const top = 2 ** bits - 1 - zeroPoint;
   const bottom = -zeroPoint;
   const inverse = 1 / scale;
   let error = 0;
-  for (let from = 0; from < real.length && error < enough; from += LOOK) {
-    const end = Math.min(real.length, from + LOOK);
-    for (let i = from; i < end; i++) {
-      // As roundHalfEven; a block's quotients are small.
-      let q = real[i]! * inverse + ROUNDER - ROUNDER;
-      if (q > top) q = top;
-      else if (q < bottom) q = bottom;
-      const off = real[i]! - q * scale;
-      error += off * off;
-      if (into !== undefined) into[i] = q + zeroPoint;
-    }
+  for (let i = 0; i < real.length; i++) {
+    const value = real[i]!;
+    const whole = value * inverse + ROUNDER - ROUNDER;
+    const q = whole > top ? top : whole < bottom ? bottom : whole;
+    const off = value - q * scale;
+    error += off * off;
+    into[i] = q + zeroPoint;
   }
   return error;
 }
