@@ -1,5 +1,5 @@
 import { median } from 'simple-statistics';
-import { costPerMillion, type Measurement } from '../measure/index.ts';
+import { ALIKE_WITHIN, costPerMillion, type Measurement } from '../measure/index.ts';
 import type { Figure, StoryFigures, StoryStep, StoryVariant } from '../report/index.ts';
 import { lossInWords } from './decide.ts';
 import type { Goal } from './goal.ts';
@@ -129,7 +129,9 @@ export function verdictOf(context: StoryContext): string {
     : `and loses at most ${lossInWords(Math.max(0, heldOut?.drop.interval.high ?? 0), metric.unit)} of ${metric.name} (${heldOut?.drop.n} held-out samples, ${(goal.confidence * 100).toFixed(0)} % sure)`;
   const smaller = outcome.baseline.bytes / chosen.bytes;
   const size = smaller > 1.2 ? `, in a file ${smaller.toFixed(1)} times smaller,` : '';
-  return `${chosen.title} gives ${timing?.throughput.value.toFixed(2)} times the throughput of the model as given, answers a single call ${(1 / (timing?.latency.value ?? 1)).toFixed(2)} times as fast${size} ${loss}.`;
+  const faster = 1 / (timing?.latency.value ?? 1);
+  const pace = Math.abs(faster - 1) <= ALIKE_WITHIN ? 'as fast' : `${faster.toFixed(2)} times as fast`;
+  return `${chosen.title} gives ${timing?.throughput.value.toFixed(2)} times the throughput of the model as given, answers a single call ${pace}${size} ${loss}.`;
 }
 
 /** The chosen recipe, step by step, as far as its steps were measured as variants of their own. */

@@ -1,4 +1,4 @@
-import type { Measurement } from '../measure/index.ts';
+import { ALIKE_WITHIN, type Measurement } from '../measure/index.ts';
 import { layerChart, operatorChart, sensitivityChart } from './charts/bar-charts.ts';
 import { PARETO_AXES, type ParetoAxis, paretoChart } from './charts/pareto-chart.ts';
 import { digits, quantity, show, showInterval } from './numbers.ts';
@@ -60,13 +60,9 @@ function tiles(story: Story): string {
   }
   if (latencyRatio !== undefined) {
     const faster = 1 / latencyRatio.value;
+    const kind = faster > 1 + ALIKE_WITHIN ? 'good' : faster < 1 - ALIKE_WITHIN ? 'bad' : '';
     cells.push(
-      tile(
-        `${faster.toFixed(2)}×`,
-        'faster, one sample a call',
-        show(figures.latency),
-        faster >= 1 ? 'good' : 'bad',
-      ),
+      tile(`${faster.toFixed(2)}×`, 'speed of a single call, one sample', show(figures.latency), kind),
     );
   }
   if (cost !== undefined) {
