@@ -163,7 +163,10 @@ function refuseUnmetBounds(goal: Goal, outcome: SearchOutcome, story: Story): vo
   const nearest = outcome.variants
     .filter((variant) => variant.status === 'rejected')
     .map(({ title, why }) => `${title}: ${why}`);
-  throw fail('GOAL_NOT_MET', `no variant keeps to ${broken.join(' and ')}`, { nearest, story });
+  throw fail('GOAL_NOT_MET', `no variant keeps to ${broken.join(' and ')}`, {
+    nearest,
+    story: { ...story, verdict: 'Nothing that was tried meets the goal: no bundle is written.' },
+  });
 }
 
 async function pack(
