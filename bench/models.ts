@@ -8,7 +8,7 @@ import { magikaReference, scratch, sharedCases } from './shared-models.ts';
 
 /**
  * `optimize` on every shared model: before and after. `npm run bench -- models [words...] [--minimize WHAT]
- * [--budget SECONDS] [--out DIR]`; words choose models by name.
+ * [--budget SECONDS] [--seed N] [--out DIR]`; words choose models by name.
  */
 const option = (name: string, absent: string) => {
   const at = process.argv.indexOf(`--${name}`);
@@ -22,7 +22,7 @@ const { cases, absent } = sharedCases();
 for (const name of absent) console.log(`skipped: data absent for ${name}`);
 const machine = describeMachine();
 console.log(
-  `${machine.cpu}, ${machine.availableCores} cores, ${machine.features.join(' ')}; node ${machine.versions.node}, onnxruntime ${machine.versions.onnxruntime}; seed 0\n`,
+  `${machine.cpu}, ${machine.availableCores} cores, ${machine.features.join(' ')}; node ${machine.versions.node}, onnxruntime ${machine.versions.onnxruntime}; seed ${option('seed', '0')}\n`,
 );
 console.log(
   '| model | chosen | metric, held-out | loss (one-sided 95 %) | throughput vs default | one call vs default | latency | size |',
@@ -38,7 +38,7 @@ for (const one of cases.filter(
     data: await one.data(scratch()),
     goal: { metric: one.metric, maxDrop: one.maxDrop, minimize: option('minimize', 'cost') as 'cost' },
     budget: Number(option('budget', '90')),
-    seed: 0,
+    seed: Number(option('seed', '0')),
     out,
   });
   const before = story.variants.find(({ status }) => status === 'baseline')!;
