@@ -21,4 +21,5 @@ export {
 } from './optimize/index.ts';
 export * from './report/index.ts';
 export * from './run/index.ts';
+export * from './train/index.ts';
 export * from './transform/index.ts';

@@ -12,9 +12,18 @@ export {
   type RunModel,
   withObserved,
 } from './observe.ts';
+export { knownOf } from './ops/constant.ts';
 export { OP_COLUMNS, type OpColumn, opsGrid } from './ops/grid.ts';
 export { OPS, type OpName, opKey, specOf } from './ops/index.ts';
-export type { CostSite, Element, Known, OpSpec, Traits, Work } from './ops/op.ts';
+export {
+  type CostSite,
+  type Element,
+  type Known,
+  type OpSpec,
+  Site,
+  type Traits,
+  type Work,
+} from './ops/op.ts';
 export * from './scope.ts';
 export { type ByteSource, Tensor } from './tensor.ts';
 export { type ParseOptions, parseGraph, parseText } from './text/parse.ts';

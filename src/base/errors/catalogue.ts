@@ -4,6 +4,7 @@ import { MEASURE_ERRORS } from './measure.ts';
 import { OPTIMIZE_ERRORS } from './optimize.ts';
 import type { ErrorRow } from './row.ts';
 import { RUN_ERRORS } from './run.ts';
+import { TRAIN_ERRORS } from './train.ts';
 import { TRANSFORM_ERRORS } from './transform.ts';
 import { USAGE_ERRORS } from './usage.ts';
 
@@ -15,6 +16,7 @@ export const CATALOGUE = {
   ...DATA_ERRORS,
   ...MEASURE_ERRORS,
   ...TRANSFORM_ERRORS,
+  ...TRAIN_ERRORS,
   ...OPTIMIZE_ERRORS,
 } as const satisfies Record<string, ErrorRow>;
 
