@@ -16,3 +16,4 @@ export {
   resolveSettings,
   type SessionSettings,
 } from './settings.ts';
+export { openStateful, type StatefulOptions, type StatefulSession } from './stateful.ts';

@@ -41,6 +41,15 @@ export type Request =
       readonly control: SharedArrayBuffer;
       readonly parties: number;
     }
+  | {
+      readonly kind: 'keep';
+      /** Input to the output that feeds it at the next step. */
+      readonly carry: Readonly<Record<string, string>>;
+      readonly initial: Packed;
+      readonly guard: string | undefined;
+    }
+  | { readonly kind: 'step'; readonly feeds: Packed; readonly outputs: readonly string[] }
+  | { readonly kind: 'kept'; readonly names: readonly string[] }
   | { readonly kind: 'endProfile' }
   | { readonly kind: 'release' };
 
@@ -80,6 +89,9 @@ export interface Replies {
   open: OpenReply;
   run: Packed;
   loop: LoopReply;
+  keep: undefined;
+  step: Packed;
+  kept: Packed;
   endProfile: undefined;
   release: undefined;
 }

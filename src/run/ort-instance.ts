@@ -87,6 +87,14 @@ export class OrtInstance {
     return packed;
   }
 
+  /** A run on the runtime's own tensors: outputs that are given are written in place. */
+  runInto(
+    feeds: Readonly<Record<string, ort.Tensor>>,
+    fetches: Readonly<Record<string, ort.Tensor | null>>,
+  ): Promise<ort.InferenceSession.OnnxValueMapType> {
+    return through(this.#gate, () => this.#session.run(feeds, fetches, { logSeverityLevel: FATAL }));
+  }
+
   /** Runs over and over, feeds in turn; all instances start together and share the number of runs. */
   async loop(request: LoopRequest, transfer: ArrayBuffer[]): Promise<LoopReply> {
     const feeds = request.feeds.map(unpackFeeds);
@@ -185,7 +193,7 @@ function portOf(port: ort.InferenceSession.ValueMetadata): PortInfo {
   return { name: port.name, tensor: { dtype: port.type as DType, shape } };
 }
 
-function unpackFeeds(feeds: Packed): Record<string, ort.Tensor> {
+export function unpackFeeds(feeds: Packed): Record<string, ort.Tensor> {
   return Object.fromEntries(Object.entries(feeds).map(([name, tensor]) => [name, unpack(tensor)]));
 }
 
@@ -196,7 +204,7 @@ function unpack({ dtype, dims, content }: PackedTensor): ort.Tensor {
   return new ort.Tensor(dtype as 'float32', data as Float32Array, dims);
 }
 
-function pack(tensor: ort.Tensor, transfer: ArrayBuffer[]): PackedTensor {
+export function pack(tensor: ort.Tensor, transfer: ArrayBuffer[]): PackedTensor {
   const dtype = tensor.type as DType;
   const data = tensor.data;
   if (Array.isArray(data)) return { dtype, dims: tensor.dims, content: data };

@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { messageOf } from '../base/index.ts';
 import { gateOf } from './gate.ts';
+import { KeptState } from './kept-state.ts';
 import type { Answer, Envelope, Replies, Request } from './messages.ts';
 import { OrtInstance } from './ort-instance.ts';
 
@@ -11,15 +12,22 @@ if (port === null) throw new Error('this module is the body of a worker thread')
 /** Its memory is given by the Thread that started this one. */
 const gate = gateOf(workerData as SharedArrayBuffer);
 let instance: OrtInstance | undefined;
+let kept: KeptState | undefined;
 
 function held(): OrtInstance {
   if (instance === undefined) throw new Error('no model is open in this worker');
   return instance;
 }
 
+function keeping(): KeptState {
+  if (kept === undefined) throw new Error('nothing is kept in this worker');
+  return kept;
+}
+
 async function answer(request: Request, transfer: ArrayBuffer[]): Promise<Replies[keyof Replies]> {
   switch (request.kind) {
     case 'open':
+      kept = undefined;
       await instance?.release();
       instance = await OrtInstance.open(request.source, request.settings, request.extras, gate);
       return instance.ports();
@@ -27,9 +35,17 @@ async function answer(request: Request, transfer: ArrayBuffer[]): Promise<Replie
       return held().run(request.feeds, request.outputs, transfer);
     case 'loop':
       return held().loop(request, transfer);
+    case 'keep':
+      kept = new KeptState(held(), request);
+      return undefined;
+    case 'step':
+      return keeping().step(request.feeds, request.outputs, transfer);
+    case 'kept':
+      return keeping().read(request.names, transfer);
     case 'endProfile':
       return held().endProfile();
     case 'release':
+      kept = undefined;
       await instance?.release();
       instance = undefined;
       return undefined;
