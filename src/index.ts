@@ -1,6 +1,7 @@
 /** The library: everything a command does is a function here. */
 export { fail, ModicumError, type Progress, Random, SILENT, VERSION } from './base/index.ts';
 export { type Config, defineConfig } from './cli/config.ts';
+export * from './cluster/index.ts';
 export * from './data/index.ts';
 export * from './files/index.ts';
 export * from './graph/index.ts';

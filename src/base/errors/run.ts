@@ -28,4 +28,9 @@ export const RUN_ERRORS = {
     hint: 'Compare with modicum profile.',
     exit: 2,
   },
+  REMOTE_FAILED: {
+    what: 'A server did not answer as it should',
+    hint: 'Check its URL (http://host:port/v2/models/NAME) and that it speaks the Open Inference Protocol v2.',
+    exit: 2,
+  },
 } as const satisfies Record<string, ErrorRow>;

@@ -12,4 +12,34 @@ export const TRAIN_ERRORS = {
     hint: 'Training runs at fixed shapes; export the model without shapes computed from data.',
     exit: 2,
   },
+  TRAIN_NO_WEIGHTS: {
+    what: 'The model has no weights to train',
+    hint: 'Weights must be float32 initializers that multiply, bias or are looked up, and not all of them frozen.',
+    exit: 2,
+  },
+  TRAIN_TARGET_MISMATCH: {
+    what: 'What the model is to learn does not fit its output',
+    hint: 'See --loss: an output can be paired with the labels, an array of the data, or an output of the teacher.',
+    exit: 2,
+  },
+  TRAIN_LABELS_RANGE: {
+    what: 'A label is no class of the output',
+    hint: 'Classes count from 0 to the size of the output less 1; check which output and which labels are paired.',
+    exit: 2,
+  },
+  TRAIN_NOT_FINITE: {
+    what: 'Training went astray: a value is NaN or infinite',
+    hint: 'Try a lower --rate (a third), --clip 1, a longer --warm-up, or look for extreme values in the data.',
+    exit: 2,
+  },
+  CHECKPOINT_MISMATCH: {
+    what: 'The checkpoint is of another run',
+    hint: 'Give the model, data and options it was started with, or another --checkpoint; remove the file to start over.',
+    exit: 2,
+  },
+  CHECKPOINT_INVALID: {
+    what: 'The checkpoint cannot be read',
+    hint: 'Remove it to start over.',
+    exit: 2,
+  },
 } as const satisfies Record<string, ErrorRow>;
