@@ -20,6 +20,7 @@ export const evalCommand: Command = {
       .option('--output <name>', 'the output to look at (default: the first; for fidelity all)')
       .option('--axis <n>', 'axis of the classes (default: the last)')
       .option('--threshold <x>', 'a single score at or above it means yes (default: 0.5)')
+      .option('--k <n>', 'places of a ranking that count, for ndcg (default: 10)')
       .option('--batch <n>', 'samples per run, where the model allows it', '32')
       .option('--threads <n>', 'threads (default: all cores)')
       .addHelpText(
@@ -32,6 +33,7 @@ export const evalCommand: Command = {
       output: options.output as string | undefined,
       axis: options.axis === undefined ? undefined : wholeOf('axis', options.axis, -64, 64),
       threshold: options.threshold === undefined ? undefined : numberOf('threshold', options.threshold),
+      k: options.k === undefined ? undefined : wholeOf('k', options.k, 1, 65536),
     });
     const against = options.against as string | undefined;
     if (metric.needs.reference && against === undefined) {

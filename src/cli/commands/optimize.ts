@@ -32,6 +32,7 @@ export const optimizeCommand: Command = {
       .option('--watts-per-core <w>', 'what one busy core draws, where you know it')
       .option('--output <name>', 'the output the metric looks at')
       .option('--axis <n>', 'axis of the classes (default: the last)')
+      .option('--k <n>', 'places of a ranking that count, for ndcg (default: 10)')
       .addHelpText(
         'after',
         `
@@ -76,6 +77,7 @@ Examples:
         metricOptions: {
           output: options.output as string | undefined,
           axis: options.axis === undefined ? undefined : wholeOf('axis', options.axis, -64, 64),
+          k: options.k === undefined ? undefined : wholeOf('k', options.k, 1, 65536),
         },
         budget: seconds,
         seed: wholeOf('seed', options.seed, 0, 2 ** 31 - 1),

@@ -5,6 +5,7 @@ import { f1 } from './f1.ts';
 import { agreement, cosine, maxError, sqnr } from './fidelity.ts';
 import { kl } from './kl.ts';
 import type { Metric } from './metric.ts';
+import { ndcg } from './ndcg.ts';
 import type { MetricMaker, MetricOptions } from './options.ts';
 import { perplexity } from './perplexity.ts';
 import { mae, mse, rmse } from './regression.ts';
@@ -16,6 +17,7 @@ export const METRICS = {
   accuracy,
   f1,
   auc,
+  ndcg,
   mse,
   rmse,
   mae,

@@ -8,6 +8,8 @@ export interface MetricOptions {
   readonly axis?: number;
   /** A single score at or above it means yes. Default 0.5. */
   readonly threshold?: number;
+  /** Places of a ranking that count. Default 10. */
+  readonly k?: number;
   /** What the scores of a distribution are. Default: told from the values, row by row. */
   readonly scores?: 'probabilities' | 'logits';
 }
