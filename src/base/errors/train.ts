@@ -42,4 +42,9 @@ export const TRAIN_ERRORS = {
     hint: 'Remove it to start over.',
     exit: 2,
   },
+  ARCHITECTURE_UNFIT: {
+    what: 'An architecture does not fit the task',
+    hint: 'Choose another architecture, or declare inputs and outputs in shapes that it reads.',
+    exit: 2,
+  },
 } as const satisfies Record<string, ErrorRow>;
