@@ -1,6 +1,7 @@
 import { intOf, sizeOf } from '../../src/graph/index.ts';
 import { broadcastDims, broadcastOffset, eachIndex } from './indices.ts';
 import { type Call, input, type Kernel, type Kernels } from './kernel.ts';
+import { gelu, geluTanh } from './unary.ts';
 import { bool, like, type Value, wrap } from './value.ts';
 
 /** All inputs broadcast together, and what `f` makes of the elements at each index. */
@@ -50,6 +51,8 @@ const where: Kernel = (call) => {
 
 /** Functions of two or more values that are broadcast together. */
 export const BINARY: Kernels = {
+  'com.microsoft:BiasGelu': always((x, bias) => gelu(x! + bias!)),
+  'com.microsoft:FastGelu': always((x, bias = 0) => geluTanh(x! + bias)),
   Add: always((a, b) => a! + b!),
   Sub: always((a, b) => a! - b!),
   Mul: always((a, b) => a! * b!),

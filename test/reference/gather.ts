@@ -1,7 +1,7 @@
 import { intOf, sizeOf, stringOf } from '../../src/graph/index.ts';
 import { axisIn, eachIndex, offsetOf, picked } from './indices.ts';
 import { input, type Kernel, type Kernels } from './kernel.ts';
-import { like, type Value } from './value.ts';
+import { int, like, type Value } from './value.ts';
 
 /** An index that may count from the end. */
 const fromFront = (at: number, size: number) => (at < 0 ? at + size : at);
@@ -99,6 +99,17 @@ const compress: Kernel = (call) => {
   return [picked(from, dims, (index) => index.map((i, a) => (a === axis ? kept[i]! : i)))];
 };
 
+/** The indices of elements that are not zero, one column each. */
+const nonZero: Kernel = (call) => {
+  const x = input(call, 0);
+  const found: (readonly number[])[] = [];
+  eachIndex(x.dims, (index, flat) => {
+    if (x.data[flat] !== 0) found.push([...index]);
+  });
+  const rows = x.dims.map((_, axis) => found.map((index) => index[axis]!));
+  return [int([x.dims.length, found.length], rows.flat())];
+};
+
 /** Reading and writing where integers say. */
 export const GATHER: Kernels = {
   Gather: gather,
@@ -107,4 +118,5 @@ export const GATHER: Kernels = {
   ScatterElements: scatterElements,
   ScatterND: scatterND,
   Compress: compress,
+  NonZero: nonZero,
 };

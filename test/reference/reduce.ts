@@ -96,6 +96,12 @@ const logSoftmax = (numbers: readonly number[]) => {
   return numbers.map((v) => v - total);
 };
 
+/** 1 at the first of the largest, 0 elsewhere. */
+const hardmax = (numbers: readonly number[]) => {
+  const first = numbers.indexOf(Math.max(...numbers));
+  return numbers.map((_, i) => Number(i === first));
+};
+
 /** The k largest (or smallest) along an axis, in order; of equals the first comes first. */
 const topK: Kernel = (call) => {
   const x = input(call, 0);
@@ -136,4 +142,5 @@ export const REDUCE: Kernels = {
   TopK: topK,
   Softmax: normalized((numbers) => logSoftmax(numbers).map(Math.exp)),
   LogSoftmax: normalized(logSoftmax),
+  Hardmax: normalized(hardmax),
 };

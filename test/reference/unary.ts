@@ -53,9 +53,9 @@ export const sigmoid: Function1 = (x) => 1 / (1 + Math.exp(-x));
 /** log(1 + exp(x)), without overflow. */
 const softplus: Function1 = (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
 
-const gelu: Function1 = (x) => 0.5 * x * (1 + erf(x / Math.SQRT2));
+export const gelu: Function1 = (x) => 0.5 * x * (1 + erf(x / Math.SQRT2));
 
-const geluTanh: Function1 = (x) =>
+export const geluTanh: Function1 = (x) =>
   0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
 
 const clip: Kernel = (call) => {
@@ -145,7 +145,6 @@ export const UNARY: Kernels = {
   }),
   Gelu: each((node) => (stringOf(node, 'approximate', 'none') === 'tanh' ? geluTanh : gelu)),
   'com.microsoft:Gelu': plain(gelu),
-  'com.microsoft:FastGelu': plain(geluTanh),
   'com.microsoft:QuickGelu': each((node) => {
     const alpha = single(node, 'alpha', 1.702);
     return (x) => x * sigmoid(alpha * x);

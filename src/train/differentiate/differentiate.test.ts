@@ -30,9 +30,9 @@ test('what is used twice sums its gradients, what is broadcast is summed back', 
 
 test('operators without a rule are named, all of them at once', async () => {
   const text = `g (float[2,2] x) => (float[] y) {
-    a = Det(x) b = Hardmax(x) k = Constant<value_ints=[0, 1]>() c = ReduceSum<keepdims=0>(b, k) y = Add(a, c) }`;
+    a = Det(x) b = Shrink(x) k = Constant<value_ints=[0, 1]>() c = ReduceSum<keepdims=0>(b, k) y = Add(a, c) }`;
   await assert.rejects(gradientsOf(text, { x: T.float32([2, 2], [1, 2, 3, 4]) }, ['x']), {
     code: 'TRAIN_NO_GRADIENT',
-    message: /Det \(1: .*\); Hardmax \(1: /,
+    message: /Det \(1: .*\); Shrink \(1: /,
   });
 });

@@ -1,6 +1,7 @@
 import { fail } from '../../base/index.ts';
 import { constantOf, isFloat, labelOf, type Node, opKey, topologicalOrder } from '../../graph/index.ts';
 import type { Composer } from '../composer.ts';
+import { expandNodes } from '../expand/index.ts';
 import { GRADIENTS } from '../gradients/index.ts';
 import type { GradientRule, GradientSite } from '../gradients/rule.ts';
 
@@ -20,20 +21,27 @@ export function gradientRuleOf(node: Pick<Node, 'domain' | 'op'>): GradientRule 
 /**
  * Reverse mode: adds to the composer's graph the nodes that compute the gradient of the scalar `of` with respect to each
  * of `wrt` (values of any kind: inputs, initializers, inner ones). Returns the names of the gradients, each of the shape of
- * its value; a value that `of` does not depend on has none. Throws TRAIN_NO_GRADIENT, listing all operators in the way;
- * TRAIN_SHAPE_UNKNOWN.
+ * its value; a value that `of` does not depend on has none. Nodes on the way that have an expansion (expand/) are first
+ * written in plain operators. `ruleOf`: another table than GRADIENTS. Throws TRAIN_NO_GRADIENT,
+ * listing all operators in the way; TRAIN_SHAPE_UNKNOWN.
  */
-export function differentiate(to: Composer, of: string, wrt: readonly string[]): ReadonlyMap<string, string> {
+export function differentiate(
+  to: Composer,
+  of: string,
+  wrt: readonly string[],
+  ruleOf: typeof gradientRuleOf = gradientRuleOf,
+): ReadonlyMap<string, string> {
   if (to.shape(of).length !== 0) throw fail('INTERNAL', `${of} is not a scalar`);
-  const nodes = topologicalOrder(to.model.graph);
-  const path = nodesBetween(nodes, to, of, new Set(wrt));
-  refuseMissing(path.nodes);
+  let path = nodesBetween(to, of, new Set(wrt));
+  const between = new Set(path.nodes);
+  if (expandNodes(to, (node) => between.has(node)) > 0) path = nodesBetween(to, of, new Set(wrt));
+  refuseMissing(path.nodes, ruleOf);
   const gradients = new Gradients(to);
   gradients.add(of, to.float(1));
   for (const node of [...path.nodes].reverse()) {
     if (!node.outputs.some((name) => gradients.has(name))) continue;
     const site = siteOf(node, to, gradients, path.active);
-    const found = gradientRuleOf(node)!(site);
+    const found = ruleOf(node)!(site);
     for (const [i, gradient] of found.entries()) {
       if (gradient === undefined || !site.wants(i)) continue;
       checkShape(to, node, i, gradient);
@@ -49,14 +57,13 @@ export function differentiate(to: Composer, of: string, wrt: readonly string[]):
 
 /** The values that depend on `wrt`, and of the nodes that make them those that `of` depends on, in order. */
 function nodesBetween(
-  nodes: readonly Node[],
   to: Composer,
   of: string,
   wrt: ReadonlySet<string>,
 ): { nodes: readonly Node[]; active: ReadonlySet<string> } {
   const active = new Set(wrt);
   const forward: Node[] = [];
-  for (const node of nodes) {
+  for (const node of topologicalOrder(to.model.graph)) {
     if (!node.inputs.some((name) => active.has(name))) continue;
     const floats = node.outputs.filter((name) => name !== '' && isFloat(to.dtype(name) ?? 'float32'));
     if (floats.length === 0) continue;
@@ -73,10 +80,10 @@ function nodesBetween(
   return { nodes: between, active };
 }
 
-function refuseMissing(nodes: readonly Node[]): void {
+function refuseMissing(nodes: readonly Node[], ruleOf: typeof gradientRuleOf): void {
   const missing = new Map<string, string[]>();
   for (const node of nodes) {
-    if (gradientRuleOf(node) !== undefined) continue;
+    if (ruleOf(node) !== undefined) continue;
     missing.set(opKey(node), [...(missing.get(opKey(node)) ?? []), labelOf(node)]);
   }
   if (missing.size === 0) return;

@@ -1,0 +1,20 @@
+import { ARITHMETIC_CASES } from './arithmetic-cases.ts';
+import type { GradientCase } from './case.ts';
+import { MATMUL_CASES } from './matmul-cases.ts';
+import { GATHER_CASES, MOVE_CASES } from './move-cases.ts';
+import { RECURRENT_CASES } from './recurrent-cases.ts';
+import { REDUCE_CASES } from './reduce-cases.ts';
+import { STOP_CASES } from './stop-cases.ts';
+import { UNARY_CASES } from './unary-cases.ts';
+
+/** All cases of the contract that gradients meet finite differences. */
+export const GRADIENT_CASES: readonly GradientCase[] = [
+  ...ARITHMETIC_CASES,
+  ...UNARY_CASES,
+  ...STOP_CASES,
+  ...MATMUL_CASES,
+  ...REDUCE_CASES,
+  ...MOVE_CASES,
+  ...GATHER_CASES,
+  ...RECURRENT_CASES,
+];
