@@ -14,6 +14,7 @@ export { removeDeadCode } from './fold/remove-dead.ts';
 export { removeIdentity } from './fold/remove-identity.ts';
 export type { DeclaredError, Pass, PassContext, PassNote, PassResult } from './pass.ts';
 export { EXACT_PASSES, type ExactPassName } from './passes.ts';
+export * from './prune/index.ts';
 export * from './quantize/index.ts';
 export { RECIPE_PASSES, type RecipePassName, recipePass } from './recipe-passes.ts';
 export { type PassesResult, runPasses, type Step, type StepNote, step } from './run-passes.ts';

@@ -19,4 +19,19 @@ export const TRANSFORM_ERRORS = {
     exit: 2,
   },
   CALIBRATION_NEEDED: { what: 'Static quantization needs data', hint: 'Give --data.', exit: 2 },
+  NOTHING_TO_PRUNE: {
+    what: 'Nothing in the model can be pruned this way',
+    hint: 'Run the clean pass before it; printGroups tells what keeps each channel.',
+    exit: 2,
+  },
+  PRUNE_CUT_INVALID: {
+    what: 'These units cannot be cut',
+    hint: 'Take the groups of this very model (pruneGroups), and leave at least one unit of each.',
+    exit: 2,
+  },
+  PRUNE_OPTION_INVALID: {
+    what: 'A pruning option makes no sense',
+    hint: 'See modicum prune --help.',
+    exit: 2,
+  },
 } as const satisfies Record<string, ErrorRow>;

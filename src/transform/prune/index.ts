@@ -1,0 +1,13 @@
+export { cutUnits, type UnitCut } from './cut-units.ts';
+export {
+  type AxisUnits,
+  groupOf,
+  type Member,
+  type PruneGroup,
+  type PruneGroups,
+  type Role,
+} from './group.ts';
+export { pruneGroups } from './groups.ts';
+export { type CutLimits, type CutOptions, type CutPlan, planCut, planForMacs } from './plan.ts';
+export { printGroups } from './print-groups.ts';
+export { type Aggregation, type UnitScores, unitScores, valueScores, weightImportance } from './scores.ts';
