@@ -1,11 +1,8 @@
-import { speak, type Utterance } from './espeak.ts';
 import { beeps, chords, clicks, coloured, hum } from './noise.ts';
 import { Random } from './random.ts';
 import { band, level, mix, peak, resample, room, trim } from './sound.ts';
+import { RATE, type Tongue } from './tongue.ts';
 import { CLASSES, type NoiseKind, SIDES, SILENCE, type Side, type SideName, UNKNOWN } from './words.ts';
-
-/** Samples per second of a clip, and its length: one second. */
-export const RATE = 16000;
 
 export interface Clip {
   readonly samples: Float32Array;
@@ -20,12 +17,12 @@ export interface Clip {
 export class ClipMaker {
   readonly #side: Side;
   readonly #seed: number;
-  /** Voices in the background cost most of the time: each is spoken once. */
-  readonly #talk = new Map<string, Float32Array>();
+  readonly #tongue: Tongue;
 
-  constructor(side: SideName, seed: number) {
+  constructor(side: SideName, seed: number, tongue: Tongue) {
     this.#side = SIDES[side];
     this.#seed = seed;
+    this.#tongue = tongue;
   }
 
   /** The class of clip `number`: every block has the classes of the side, in random order. */
@@ -61,15 +58,8 @@ export class ClipMaker {
 
   #word(samples: Float32Array, label: number, random: Random): void {
     const side = this.#side;
-    const text = label === UNKNOWN ? pick(random, side.unknown) : CLASSES[label]!;
-    const utterance: Utterance = {
-      // Punctuation turns the melody; espeak-ng speaks none of it.
-      text: text + pick(random, ['', '', '.', '!', '?', ',']),
-      voice: `${pick(random, side.accents)}+${pick(random, side.variants)}`,
-      speed: 110 + 15 * random.below(11),
-      pitch: 15 + 10 * random.below(7),
-    };
-    const spoken = speak(utterance);
+    const text = label === UNKNOWN ? random.pick(side.unknown) : CLASSES[label]!;
+    const spoken = this.#tongue.word(text, side, random);
     // Speaking a little faster or slower moves the formants as well: other throats.
     const dry = trim(resample(trim(spoken.samples), (spoken.rate / RATE) * (0.92 + 0.16 * random.uniform())));
     let wet = dry;
@@ -84,7 +74,7 @@ export class ClipMaker {
     const latest = Math.max(0, slack) + cut;
     mix(samples, wet, earliest + random.below(latest - earliest + 1));
     if (random.uniform() < 0.08) return;
-    const noise = this.#noise(pick(random, side.noises), random);
+    const noise = this.#noise(random.pick(side.noises), random);
     mix(samples, noise, 0, level(dry) * 10 ** (-between(random, side.snr) / 20));
   }
 
@@ -92,7 +82,7 @@ export class ClipMaker {
     // Talk in the background would be an unknown word.
     const kinds = this.#side.noises.filter((kind) => kind !== 'babble');
     for (let n = 1 + random.below(2); n > 0; n--)
-      mix(samples, this.#noise(pick(random, kinds), random), 0, 0.1 + random.uniform());
+      mix(samples, this.#noise(random.pick(kinds), random), 0, 0.1 + random.uniform());
     // Between beeps and taps a room is never quite still.
     mix(samples, this.#noise('coloured', random), 0, 10 ** (between(random, [-50, -10]) / 20));
   }
@@ -100,7 +90,7 @@ export class ClipMaker {
   #noise(kind: NoiseKind, random: Random): Float32Array {
     switch (kind) {
       case 'coloured':
-        return coloured(RATE, pick(random, this.#side.slopes), RATE, random);
+        return coloured(RATE, random.pick(this.#side.slopes), RATE, random);
       case 'hum':
         return hum(RATE, RATE, random);
       case 'beeps':
@@ -114,32 +104,17 @@ export class ClipMaker {
     }
   }
 
-  /** Two to six people reading numbers in several languages, level 1. */
+  /** Two to six people talking in several languages, level 1. */
   #babble(random: Random): Float32Array {
     const out = new Float32Array(RATE);
     for (let people = 2 + random.below(5); people > 0; people--) {
-      const language = pick(random, this.#side.babble);
-      const voice = `${language}+${pick(random, this.#side.variants)}`;
-      const talk = this.#talker(voice, random.below(2));
+      const talk = this.#tongue.talk(this.#side, random);
       const from = random.below(talk.length - RATE);
       mix(out, talk.subarray(from, from + RATE), 0, 0.4 + 0.6 * random.uniform());
     }
     const scale = 1 / Math.max(1e-9, level(out));
     for (let i = 0; i < RATE; i++) out[i]! *= scale;
     return out;
-  }
-
-  #talker(voice: string, text: number): Float32Array {
-    const key = `${voice} ${text}`;
-    let talk = this.#talk.get(key);
-    if (talk === undefined) {
-      const digits = new Random(text + 1);
-      const numbers = Array.from({ length: 6 }, () => digits.below(1000)).join(' ');
-      const spoken = speak({ text: numbers, voice, speed: 180, pitch: 30 + 40 * text });
-      talk = resample(trim(spoken.samples), spoken.rate / RATE);
-      this.#talk.set(key, talk);
-    }
-    return talk;
   }
 
   #random(number: number, stream: number): Random {
@@ -149,10 +124,6 @@ export class ClipMaker {
     hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
     return new Random(hash ^ (hash >>> 16));
   }
-}
-
-function pick<T>(random: Random, items: readonly T[]): T {
-  return items[random.below(items.length)]!;
 }
 
 function between(random: Random, [low, high]: readonly [number, number]): number {

@@ -1,5 +1,5 @@
 import { frontEnd } from '../../src/data/index.ts';
-import { RATE } from './clip.ts';
+import { RATE } from './tongue.ts';
 
 /** Numbers per clip: 49 frames of 10 coefficients. */
 export const FEATURES = 490;

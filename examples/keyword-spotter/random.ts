@@ -27,6 +27,15 @@ export class Random {
     return Math.sqrt(-2 * Math.log(1 - this.uniform())) * Math.cos(2 * Math.PI * this.uniform());
   }
 
+  pick<T>(items: readonly T[]): T {
+    return items[this.below(items.length)]!;
+  }
+
+  /** Another stream, which depends on its seed alone. */
+  other(seed: number): Random {
+    return new Random(seed);
+  }
+
   /** Shuffles in place (Fisher and Yates). */
   shuffle<T>(items: T[]): T[] {
     for (let i = items.length - 1; i > 0; i--) {

@@ -4,9 +4,10 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { writeNpz } from '../../src/data/index.ts';
 import { Tensor } from '../../src/graph/index.ts';
-import { ClipMaker, RATE } from './clip.ts';
+import { ClipMaker } from './clip.ts';
 import { espeakVariants, espeakVersion } from './espeak.ts';
 import { FEATURES, features, STEP } from './features.ts';
+import { espeakTongue, RATE } from './tongue.ts';
 import { CLASSES, SIDES, type SideName } from './words.ts';
 
 /** The seed of the committed evaluation set and of the training set that its model was trained on. */
@@ -43,13 +44,13 @@ async function main(): Promise<void> {
   }
   if (!isSide(side) || ![count, first, seed].every(Number.isSafeInteger) || count < 1 || first < 0) {
     process.stderr.write(
-      '--side is train, quiet or evaluate; --samples, --first and --seed are whole numbers\n',
+      '--side is train, quiet, validate or evaluate; --samples, --first and --seed are whole numbers\n',
     );
     process.exitCode = 2;
     return;
   }
   requireVoices(side);
-  const maker = new ClipMaker(side, seed);
+  const maker = new ClipMaker(side, seed, espeakTongue());
   if (values.wav) {
     for (let i = 0; i < count; i++) {
       const { samples, label } = maker.make(first + i);

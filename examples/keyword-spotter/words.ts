@@ -28,6 +28,10 @@ export interface Side {
   readonly accents: readonly string[];
   /** espeak-ng's voice variants: the speakers. */
   readonly variants: readonly string[];
+  /** The speakers of `voice.ts`: the first number and how many. */
+  readonly speakers: readonly [first: number, count: number];
+  /** Their accents, by number. */
+  readonly dialects: readonly number[];
   /** Languages of the people who talk in the background. */
   readonly babble: readonly string[];
   /** Slope of the noise spectrum, dB per octave: white 0, pink -3, brown -6. */
@@ -53,6 +57,8 @@ const TRAINING_VOICES = {
     m1 m2 m3 m4 m5 f1 f2 f3 klatt klatt2 klatt3 klatt4 Alex Alicia Andrea Andy Annie Denis Diogo Gene Henrique
     Hugo Jacky Lee Marco Mario Michael adam anika antonio aunty belinda benjamin boris david ed edward grandpa
     gustave linda max michel norbert pablo whisper`),
+  speakers: [0, 120],
+  dialects: [0, 1, 2, 3, 4, 5],
   babble: ['en-us', 'de', 'fr-fr', 'es', 'it', 'pl'],
   slopes: [0, -3, -4.5],
   snr: [-4, 30],
@@ -60,18 +66,31 @@ const TRAINING_VOICES = {
   fullScale: true,
 } as const;
 
+const TRAINING_SOUNDS = {
+  unknown: split(`
+    low show so dough goat goal town noun gown crowd lift laugh lap let loft lead light rate ripe rice wide
+    cup cut but ugh top shop stock step store spot yet guess mess less best young north note none own awe oft
+    odd an hawk dot often bed bird cat dog eight five four happy house marvin nine one seven six three tree two
+    wow zero back forward follow learn visual music volume louder lamp kitchen window open close play pause
+    weather timer alarm morning seven hello computer thank please water answer question hundred tomorrow`),
+  noises: ['coloured', 'babble', 'hum', 'beeps'],
+} as const;
+
 export const SIDES = {
   train: {
     ...TRAINING_VOICES,
     salt: 1,
     labels: EACH,
-    unknown: split(`
-      low show so dough goat goal town noun gown crowd lift laugh lap let loft lead light rate ripe rice wide
-      cup cut but ugh top shop stock step store spot yet guess mess less best young north note none own awe oft
-      odd an hawk dot often bed bird cat dog eight five four happy house marvin nine one seven six three tree two
-      wow zero back forward follow learn visual music volume louder lamp kitchen window open close play pause
-      weather timer alarm morning seven hello computer thank please water answer question hundred tomorrow`),
-    noises: ['coloured', 'babble', 'hum', 'beeps'],
+    ...TRAINING_SOUNDS,
+  },
+  /** Speakers whom the training does not hear, else the same: for choices made while training. */
+  validate: {
+    ...TRAINING_VOICES,
+    ...TRAINING_SOUNDS,
+    salt: 5,
+    labels: EACH,
+    speakers: [120, 40],
+    fullScale: false,
   },
   /** More silence, of more kinds: taps, music. */
   quiet: {
@@ -92,6 +111,8 @@ export const SIDES = {
     variants: split(`
       m6 m7 m8 f4 f5 klatt5 Mike Nguyen RicishayMax Storm victor travis steph steph2 shelby sandro robert rob
       quincy pedro paul miguel marcelo kaukovalta john iven iven2 grandma zac whisperf`),
+    speakers: [200, 60],
+    dialects: [0, 1, 2, 3, 10, 11],
     babble: ['nl', 'sv', 'pt', 'tr', 'fi', 'ru'],
     slopes: [-1.5, -6, 1.5],
     noises: ['coloured', 'babble', 'hum', 'beeps', 'clicks', 'chords'],

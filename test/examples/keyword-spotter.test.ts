@@ -149,5 +149,5 @@ test('synthesise refuses what it cannot make', () => {
     encoding: 'utf8',
   });
   assert.equal(run.status, 2);
-  assert.match(run.stderr, /--side is train, quiet or evaluate/);
+  assert.match(run.stderr, /--side is train, quiet, validate or evaluate/);
 });
