@@ -14,6 +14,7 @@ export class KeptState {
   readonly #guard: string | undefined;
   #now: Values;
   #next: Values;
+  #halted = false;
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(instance: OrtInstance, { carry, initial, guard }: Extract<Request, { kind: 'keep' }>) {
@@ -27,6 +28,7 @@ export class KeptState {
   /** One run at a time, in the order of the calls. */
   step(feeds: Packed, outputs: readonly string[], transfer: ArrayBuffer[]): Promise<Packed> {
     return this.#after(async () => {
+      if (this.#halted) throw new Error(`a step before this one had a ${this.#guard} that is not finite`);
       const fetches: Record<string, ort.Tensor | null> = {};
       for (const name of outputs) fetches[name] = null;
       for (const [input, output] of Object.entries(this.#carry)) fetches[output] = this.#next[input]!;
@@ -34,7 +36,7 @@ export class KeptState {
       const guard = this.#guard === undefined ? undefined : (found[this.#guard] as ort.Tensor);
       if (guard === undefined || Number.isFinite(Number((guard.data as Float32Array)[0]))) {
         [this.#now, this.#next] = [this.#next, this.#now];
-      }
+      } else this.#halted = true;
       const packed: Packed = {};
       for (const name of outputs) packed[name] = pack(found[name] as ort.Tensor, transfer);
       return packed;

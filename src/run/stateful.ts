@@ -13,7 +13,7 @@ export interface StatefulOptions {
   readonly carry: Readonly<Record<string, string>>;
   /** What the kept inputs hold at the first step. */
   readonly initial: Feeds;
-  /** A scalar float output: a step at which it is not finite leaves what is kept as it was. */
+  /** A scalar float output: a step at which it is not finite leaves what is kept as it was, and is the last. */
   readonly guard?: string;
   readonly settings?: Partial<Omit<SessionSettings, 'instances'>>;
 }

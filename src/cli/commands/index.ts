@@ -4,6 +4,7 @@ import { evalCommand } from './eval.ts';
 import { optimizeCommand } from './optimize.ts';
 import { profileCommand } from './profile.ts';
 import { quantizeCommand } from './quantize.ts';
+import { trainCommand } from './train.ts';
 
 /** Every command, in the order of --help: adding one is a file and a line here. */
 export const COMMANDS = {
@@ -12,4 +13,5 @@ export const COMMANDS = {
   eval: evalCommand,
   optimize: optimizeCommand,
   quantize: quantizeCommand,
+  train: trainCommand,
 } as const satisfies Record<string, Command>;
