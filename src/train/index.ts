@@ -19,8 +19,15 @@ export type { Optimizer, OptimizerOptions } from './optimizers/optimizer.ts';
 export { type TrainableOptions, trainableWeights } from './parameters/trainable.ts';
 export { type Prepared, prepareForTraining } from './prepare/prepare.ts';
 export { SCHEDULES, type Schedule, type ScheduleName } from './schedules.ts';
+export {
+  buildGradient,
+  type GradientGraph,
+  type GradientOptions,
+  type TargetPort,
+} from './step/gradient-graph.ts';
+export { STEP } from './step/names.ts';
 export type { TargetSource, Term } from './step/objective.ts';
-export { buildStep, STEP, type StepGraph, type StepOptions, type TargetPort } from './step/step-graph.ts';
+export { buildStep, type StepGraph, type StepOptions } from './step/step-graph.ts';
 export { type Block, blocksOf, shallowerCopy } from './students/shallower.ts';
 export { type LossRequest, labelTerms, parseLoss } from './terms.ts';
 export { type TrainOptions, train } from './train.ts';

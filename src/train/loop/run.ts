@@ -4,7 +4,8 @@ import { type Feeds, type Fetches, openStateful, type StatefulSession } from '..
 import type { Optimizer } from '../optimizers/optimizer.ts';
 import type { Prepared } from '../prepare/prepare.ts';
 import { rateAt, type Schedule } from '../schedules.ts';
-import { STEP, type StepGraph } from '../step/step-graph.ts';
+import { STEP } from '../step/names.ts';
+import type { StepGraph } from '../step/step-graph.ts';
 import { type RunState, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { diagnose } from './diagnose.ts';
 import type { FitOptions, FitResult } from './options.ts';

@@ -2,7 +2,7 @@ import { fail } from '../../base/index.ts';
 import type { Dataset } from '../../data/index.ts';
 import { isFloat, sizeOf, Tensor } from '../../graph/index.ts';
 import { classAxis } from '../losses/loss.ts';
-import type { TargetPort } from '../step/step-graph.ts';
+import type { TargetPort } from '../step/gradient-graph.ts';
 import type { Teacher } from './teacher.ts';
 
 /** Feeds the targets of a step: labels, arrays of the data, or what the teacher answers. */
