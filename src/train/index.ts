@@ -9,6 +9,7 @@ export { EXPANSIONS, expandNodes, expansionOf } from './expand/index.ts';
 export { type DistillOptions, distill, type FeaturePair } from './distill.ts';
 export { GRADIENTS } from './gradients/index.ts';
 export { type GradientRule, type GradientSite, STOPS } from './gradients/rule.ts';
+export { type TaylorOptions, taylorScores } from './importance/taylor.ts';
 export { fit } from './loop/fit.ts';
 export type { FitOptions, FitResult, Validation } from './loop/options.ts';
 export { Teacher, type Unmake } from './loop/teacher.ts';
