@@ -188,7 +188,7 @@ export async function finishTraining(
   result: FitResult,
   model: Model,
   request: TrainingRequest,
-  { print }: Console,
+  { print, note }: Console,
 ): Promise<Record<string, unknown>> {
   await saveModel(model, request.out);
   if (request.checkpoint !== undefined) await rm(request.checkpoint, { force: true });
@@ -215,6 +215,9 @@ export async function finishTraining(
         head.map(() => 'right'),
       ),
     );
+  }
+  if (losses.length > 1 && !(losses.at(-1)! < losses[0]!)) {
+    note('the loss did not fall: try a lower --rate, more --epochs or --clip 1');
   }
   if (bestEpoch !== undefined)
     print(`\nthe weights are those after epoch ${bestEpoch}, the best on the validation samples`);
