@@ -1,4 +1,5 @@
 import type { Command } from '../command.ts';
+import { distillCommand } from './distill.ts';
 import { doctorCommand } from './doctor.ts';
 import { evalCommand } from './eval.ts';
 import { optimizeCommand } from './optimize.ts';
@@ -14,4 +15,5 @@ export const COMMANDS = {
   optimize: optimizeCommand,
   quantize: quantizeCommand,
   train: trainCommand,
+  distill: distillCommand,
 } as const satisfies Record<string, Command>;
