@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { fail, type Progress, SILENT, VERSION } from '../base/index.ts';
-import { buffered, type Dataset, type SplitOptions, split } from '../data/index.ts';
+import { buffered, type Dataset, keptApart, type SplitOptions, split } from '../data/index.ts';
 import { loadModel } from '../files/index.ts';
 import { assertValid, costOf, inferShapes, type Model } from '../graph/index.ts';
 import { type MetricOptions, metricByName, priceOf } from '../measure/index.ts';
@@ -23,6 +23,8 @@ export interface OptimizeOptions {
   /** Path of an .onnx file. */
   readonly model: string;
   readonly data: Dataset;
+  /** Samples to learn from, with labels or without: smaller models are trained then. Samples that `data` has too are left out. */
+  readonly trainingData?: Dataset;
   readonly goal: Partial<Goal> & { readonly metric: string };
   readonly metricOptions?: MetricOptions;
   /** Seconds for the search; the last tests may pass it a little. Default 60. */
@@ -66,11 +68,13 @@ export async function optimize(options: OptimizeOptions): Promise<OptimizeResult
   const bytes = (await stat(options.model)).size;
   const data = await buffered(options.data, { signal });
   const parts = await split(data, { ...options.split, seed, signal });
+  const apart = options.trainingData && (await keptApart(await buffered(options.trainingData, { signal }), data, signal));
   const outcome = await search({
     original: options.model,
     model,
     bytes,
     split: parts,
+    training: apart?.dataset,
     goal,
     metricOptions: options.metricOptions,
     budget,
@@ -100,6 +104,7 @@ export async function optimize(options: OptimizeOptions): Promise<OptimizeResult
       search: parts.search.size,
       heldOut: parts.heldOut.size,
       rule: parts.rule,
+      ...(apart !== undefined && { training: apart.dataset.size, trainingShared: apart.shared }),
     },
     metric: outcome.metric,
     goal,

@@ -8,17 +8,16 @@ import {
   findSlowNodes,
   type PassContext,
   type PassNote,
-  type RecipePassName,
   rankSensitivity,
-  recipePass,
   type Statistics,
 } from '../transform/index.ts';
+import { type PassName, passByName } from './passes.ts';
 import type { Sensitivity } from './sensitivity.ts';
 import { type RunSettings, sessionSettings } from './settings.ts';
 
 /** A pass with its settings; settings left out are the pass's defaults. */
 export interface Step {
-  readonly pass: RecipePassName;
+  readonly pass: PassName;
   readonly options?: Readonly<Record<string, unknown>>;
   /** The step in words, for people. */
   readonly words: string;
@@ -74,7 +73,7 @@ export class Kitchen {
       return { model, bytes: bytesOf(model), notes: [], faithful: true };
     }
     const before = await this.cook(recipe.slice(0, -1));
-    const pass = recipePass(step.pass);
+    const pass = passByName(step.pass);
     const options = { ...pass.defaults, ...step.options, ...(await this.#counted(step, before.model)) };
     const result = await pass.apply(before.model, options, this.#context);
     return {

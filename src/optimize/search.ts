@@ -1,5 +1,5 @@
 import { ModicumError, messageOf, type Progress, throwIfAborted } from '../base/index.ts';
-import { bind, type Split } from '../data/index.ts';
+import { bind, type Dataset, type Split } from '../data/index.ts';
 import type { Model } from '../graph/index.ts';
 import type { Measurement, Metric, MetricOptions } from '../measure/index.ts';
 import type { Budget } from './budget.ts';
@@ -12,6 +12,7 @@ import { Judge } from './judge.ts';
 import { objectiveOf } from './objective.ts';
 import { opMixOf } from './op-mix.ts';
 import { Kitchen } from './recipe.ts';
+import { shapesFor, smallerCandidates } from './shapes.ts';
 import type { Sensitivity } from './sensitivity.ts';
 import { defaultRunSettings, type RunSettings } from './settings.ts';
 import { saturates, type TuneOptions, tuneEngine, tuneLatency, tuneThroughput } from './tune.ts';
@@ -23,6 +24,8 @@ export interface SearchOptions {
   readonly model: Model;
   readonly bytes: number;
   readonly split: Split;
+  /** Samples to learn from; without them nothing is trained. */
+  readonly training?: Dataset;
   readonly goal: Goal;
   readonly metricOptions?: MetricOptions;
   readonly budget: Budget;
@@ -47,6 +50,10 @@ export interface SearchOutcome {
 
 /** Shares of the budget after which a phase starts nothing new. */
 const UNTIL = { candidates: 0.6, repair: 0.75, settings: 0.9 } as const;
+/** The same where models are trained, which takes the most time. */
+const UNTIL_TRAINED = { candidates: 0.8, repair: 0.87, settings: 0.95 } as const;
+/** Share of the budget after which no training is started. */
+const TRAINING_SHARE = 0.6;
 /** Seconds of one race against the baseline while searching, and of the last one. */
 const RACE = { search: 2, final: 6 } as const;
 
@@ -67,12 +74,14 @@ class Search {
   readonly #kitchen: Kitchen;
   readonly #variants: Variant[] = [];
   readonly #baseline: Variant;
+  readonly #until: Readonly<Record<keyof typeof UNTIL, number>>;
   #settings: RunSettings;
   #single: RunSettings;
   #sensitivity: readonly Sensitivity[] = [];
 
   constructor(options: SearchOptions) {
-    const { original, model, split, goal, metricOptions, cores, seed, progress, signal, bytes } = options;
+    const { original, model, split, goal, metricOptions, cores, seed, progress, signal, bytes, training } =
+      options;
     this.#o = options;
     this.#feeds = new FeedStore(split.search);
     this.judge = new Judge({
@@ -86,7 +95,8 @@ class Search {
       progress,
       signal,
     });
-    this.#kitchen = new Kitchen(model, { progress, signal, seed, calibration: split.calibration });
+    this.#until = training === undefined ? UNTIL : UNTIL_TRAINED;
+    this.#kitchen = new Kitchen(model, { progress, signal, seed, calibration: split.calibration, training });
     this.#settings = defaultRunSettings(cores);
     this.#single = this.#settings;
     this.#baseline = {
@@ -111,7 +121,8 @@ class Search {
     const clean = await this.#cook({ id: 'clean', title: 'clean fp32', recipe: FOUNDATION, kind: 'float' });
     await this.#tune(clean);
     await this.#assess(clean);
-    await this.#tryCandidates(clean.model);
+    const shapes = await this.#tryShapes(clean.model);
+    await this.#tryCandidates(clean.model, shapes);
     await this.#repair();
     await this.#retune();
     return this.#decide();
@@ -139,13 +150,40 @@ class Search {
     return { cores, feeds: this.#feeds, p99: goal.p99, largestBatch, progress, signal };
   }
 
-  async #tryCandidates(clean: Model): Promise<void> {
-    const candidates = candidatesFor(opMixOf(clean), saturates());
+  /**
+   * Smaller models first: each way of making one goes on to its next size while the last one kept the accuracy on the search
+   * part. Returns those that did, the cheapest first.
+   */
+  async #tryShapes(clean: Model): Promise<Variant[]> {
+    const { training, budget, goal } = this.#o;
+    if (training === undefined) return [];
+    const families = shapesFor(clean, budget.seconds * TRAINING_SHARE);
+    const stage = this.#o.progress.stage('smaller models', families.flat().length);
+    const kept: Variant[] = [];
+    try {
+      for (const sizes of families) {
+        for (const candidate of sizes) {
+          stage.advance(1, candidate.title);
+          if (!budget.allows(candidate.title, TRAINING_SHARE)) continue;
+          const variant = await this.#attempt(candidate);
+          if (variant === undefined || !(variant.drop!.value <= goal.maxDrop)) break;
+          kept.push(variant);
+        }
+      }
+    } finally {
+      stage.end();
+    }
+    return kept.sort((a, b) => objectiveOf(a, goal) - objectiveOf(b, goal));
+  }
+
+  async #tryCandidates(clean: Model, shapes: readonly Variant[]): Promise<void> {
+    const plain = candidatesFor(opMixOf(clean), saturates());
+    const candidates = [...shapes.flatMap((shape) => smallerCandidates(shape, plain)), ...plain];
     const stage = this.#o.progress.stage('variants', candidates.length);
     try {
       for (const candidate of candidates) {
         stage.advance(1, candidate.title);
-        if (this.#o.budget.allows(candidate.title, UNTIL.candidates)) await this.#attempt(candidate);
+        if (this.#o.budget.allows(candidate.title, this.#until.candidates)) await this.#attempt(candidate);
       }
     } finally {
       stage.end();
@@ -208,9 +246,9 @@ class Search {
     const { budget, goal } = this.#o;
     const best = statics.sort((a, b) => riskOf(a, goal) - riskOf(b, goal))[0];
     if (best === undefined) return;
-    if (!budget.allows('finding sensitive layers', UNTIL.repair)) return;
+    if (!budget.allows('finding sensitive layers', this.#until.repair)) return;
     this.#sensitivity = await this.#kitchen.sensitivity(best.recipe);
-    const slow = budget.allows('layers that are slower in int8', UNTIL.repair)
+    const slow = budget.allows('layers that are slower in int8', this.#until.repair)
       ? await this.#slowNodes(best)
       : [];
     const heavy = this.#kitchen.heavyNodes(best);
@@ -231,7 +269,7 @@ class Search {
     const worst = [...this.#sensitivity].sort((a, b) => a.sqnr - b.sqnr).map(({ node }) => node);
     for (const count of fallbackCounts(worst.length)) {
       const title = `int8 static, ${count} sensitive in float`;
-      if (!budget.allows(title, UNTIL.repair)) break;
+      if (!budget.allows(title, this.#until.repair)) break;
       const exclude = [...new Set([...slow, ...worst.slice(0, count)])];
       const recipe = staticWithout(best.recipe, exclude, `${exclude.length} layers in float`);
       const variant = await this.#attempt({ id: `int8-static-keep-${count}`, title, recipe, kind: 'static' });
@@ -251,7 +289,7 @@ class Search {
     const { budget, goal } = this.#o;
     // The cheapest first: where the time runs out, they are the likeliest to be chosen.
     for (const variant of finalistsOf(this.#variants, goal).reverse()) {
-      if (!budget.allows(`settings of ${variant.title}`, UNTIL.settings)) break;
+      if (!budget.allows(`settings of ${variant.title}`, this.#until.settings)) break;
       const options = { ...this.#tuneOptions(), near: variant.settings };
       const tune = goal.minimize === 'latency' ? tuneLatency : tuneThroughput;
       const [best] = await tune(variant.model, options);

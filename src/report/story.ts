@@ -83,6 +83,9 @@ export interface Story {
     readonly search: number;
     readonly heldOut: number;
     readonly rule: string;
+    /** Samples to learn from, where there were some, and those left out because they are in the data too. */
+    readonly training?: number;
+    readonly trainingShared?: number;
   };
   readonly metric: { readonly name: string; readonly unit: string; readonly higherIsBetter: boolean };
   readonly goal: {

@@ -18,6 +18,7 @@ export type { Loss, LossOptions } from './losses/loss.ts';
 export { OPTIMIZERS, type OptimizerName } from './optimizers/index.ts';
 export type { Optimizer, OptimizerOptions } from './optimizers/optimizer.ts';
 export { type TrainableOptions, trainableWeights } from './parameters/trainable.ts';
+export { TRAINING_PASSES, type TrainingPassName } from './passes/index.ts';
 export { type Prepared, prepareForTraining } from './prepare/prepare.ts';
 export { SCHEDULES, type Schedule, type ScheduleName } from './schedules.ts';
 export {
@@ -30,5 +31,6 @@ export { STEP } from './step/names.ts';
 export type { TargetSource, Term } from './step/objective.ts';
 export { buildStep, type StepGraph, type StepOptions } from './step/step-graph.ts';
 export { type Block, blocksOf, shallowerCopy } from './students/shallower.ts';
+export { makeStudent, parseStudent, type Student, type StudentRequest } from './students/student.ts';
 export { type LossRequest, labelTerms, parseLoss } from './terms.ts';
 export { type TrainOptions, train } from './train.ts';

@@ -18,6 +18,8 @@ export interface PassContext {
   readonly seed: number;
   /** Samples that a calibrating pass may look at. */
   readonly calibration?: Dataset;
+  /** Samples that a training pass may learn from, with labels or without. */
+  readonly training?: Dataset;
 }
 
 /** What a pass did to a node or did not, and why. */

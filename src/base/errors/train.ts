@@ -50,4 +50,9 @@ export const TRAIN_ERRORS = {
     hint: 'Choose another kind of student: narrower, one of the built-in architectures, or a file of your own.',
     exit: 2,
   },
+  TRAINING_NEEDED: {
+    what: 'This needs samples to learn from',
+    hint: 'Give them with --train-data (optimize) or --data.',
+    exit: 2,
+  },
 } as const satisfies Record<string, ErrorRow>;

@@ -14,6 +14,7 @@ export const optimizeCommand: Command = {
     command.argument('<model>', 'an .onnx file');
     withData(command, true)
       .option('--metric <name>', `what must hold: ${Object.keys(METRICS).join(', ')}`)
+      .option('--train-data <path>', 'samples to learn from, apart from --data, with labels or without: smaller models are trained too')
       .option('--max-drop <x>', 'the most the metric may lose, in its unit: points for shares (default: 1)')
       .option('--min-value <x>', 'the least the metric must reach (the most, for errors)')
       .option('--p99 <time>', 'bound on the 99th percentile of one call, such as 10ms')
@@ -41,6 +42,7 @@ part is surely within --max-drop, and only if it is surely no slower than the mo
 
 Examples:
   modicum optimize model.onnx --data test.npz --metric top1 --max-drop 1 --out bundle
+  modicum optimize model.onnx --data test.npz --train-data train.npz --metric top1 --budget 10m
   modicum optimize detector.onnx --data photos/ --metric cosine --minimize latency --p99 10ms`,
       );
   },
@@ -55,6 +57,7 @@ Examples:
     const seconds = secondsOf('budget', options.budget);
     const data = await dataOf(options, config);
     if (data === undefined) throw fail('USAGE_BAD_OPTION', '--data is missing');
+    const trainingData = await dataOf({ data: options.trainData, dataOptions: options.dataOptions }, config);
     const optional = (name: string, least?: number, most?: number) => {
       const text = options[name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())];
       return text === undefined ? undefined : numberOf(name, text, least, most);
@@ -65,6 +68,7 @@ Examples:
       const { story, bundle } = await optimize({
         model,
         data,
+        trainingData,
         goal: {
           metric,
           maxDrop: optional('max-drop', 0) ?? config.goal?.maxDrop,
