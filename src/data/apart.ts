@@ -15,11 +15,14 @@ export interface Apart {
  * Arrays are compared by name where both have them. Throws DATA_TOO_FEW where nothing is left.
  */
 export async function keptApart(training: Dataset, other: Dataset, signal?: AbortSignal): Promise<Apart> {
-  const common = training.fields.map(({ name }) => name).filter((name) => other.fields.some((one) => one.name === name));
+  const common = training.fields
+    .map(({ name }) => name)
+    .filter((name) => other.fields.some((one) => one.name === name));
   const [only] = training.fields;
   const single = training.fields.length === 1 && other.fields.length === 1 && only !== undefined;
   const known = new Set<string>();
-  for await (const { key } of keysOf(other, single ? [other.fields[0]!.name] : common, signal)) known.add(key);
+  for await (const { key } of keysOf(other, single ? [other.fields[0]!.name] : common, signal))
+    known.add(key);
   const kept: number[] = [];
   for await (const { key, index } of keysOf(training, single ? [only.name] : common, signal)) {
     if (!known.has(key)) kept.push(index);

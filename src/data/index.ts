@@ -1,3 +1,4 @@
+export { type Apart, keptApart } from './apart.ts';
 export { openNpy, openNpz } from './arrays/numpy.ts';
 export { type StreamedArray, type WriteNpzOptions, writeNpz } from './arrays/write-npz.ts';
 export { type Features, frontEnd } from './audio/front-end.ts';

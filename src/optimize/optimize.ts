@@ -68,7 +68,8 @@ export async function optimize(options: OptimizeOptions): Promise<OptimizeResult
   const bytes = (await stat(options.model)).size;
   const data = await buffered(options.data, { signal });
   const parts = await split(data, { ...options.split, seed, signal });
-  const apart = options.trainingData && (await keptApart(await buffered(options.trainingData, { signal }), data, signal));
+  const apart =
+    options.trainingData && (await keptApart(await buffered(options.trainingData, { signal }), data, signal));
   const outcome = await search({
     original: options.model,
     model,

@@ -12,9 +12,9 @@ import { Judge } from './judge.ts';
 import { objectiveOf } from './objective.ts';
 import { opMixOf } from './op-mix.ts';
 import { Kitchen } from './recipe.ts';
-import { shapesFor, smallerCandidates } from './shapes.ts';
 import type { Sensitivity } from './sensitivity.ts';
 import { defaultRunSettings, type RunSettings } from './settings.ts';
+import { shapesFor, smallerCandidates } from './shapes.ts';
 import { saturates, type TuneOptions, tuneEngine, tuneLatency, tuneThroughput } from './tune.ts';
 import type { Variant } from './variant.ts';
 

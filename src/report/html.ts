@@ -204,7 +204,12 @@ function method(story: Story): string {
     ['split', data.rule],
     ...(data.training === undefined
       ? []
-      : ([['trained on', `${data.training} other samples${data.trainingShared ? `; ${data.trainingShared} that are in the data too were left out` : ''}`]] as [string, string][])),
+      : ([
+          [
+            'trained on',
+            `${data.training} other samples${data.trainingShared ? `; ${data.trainingShared} that are in the data too were left out` : ''}`,
+          ],
+        ] as [string, string][])),
     ['seed', String(story.seed)],
     ['model', `${story.model.name}, ${quantity(story.model.bytes, 'B')}, sha256 ${story.model.sha256}`],
     ['search took', `${story.seconds.toFixed(1)} s`],

@@ -45,6 +45,8 @@ export const TRAIN_ERRORS = {
   ARCHITECTURE_UNFIT: {
     what: 'An architecture does not fit the task',
     hint: 'Choose another architecture, or declare inputs and outputs in shapes that it reads.',
+    exit: 2,
+  },
   STUDENT_IMPOSSIBLE: {
     what: 'No such student can be made of the teacher',
     hint: 'Choose another kind of student: narrower, one of the built-in architectures, or a file of your own.',

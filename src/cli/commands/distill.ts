@@ -22,7 +22,10 @@ export const distillCommand: Command = {
           '--student <what>',
           `an .onnx file; shallower:0.5 (half of the teacher's blocks); or ${Object.keys(ARCHITECTURES).join(', ')}, with :0.1 for a tenth of the teacher's MACs or :x0.5 for half of its usual width`,
         )
-        .option('--alpha <x>', "share of the teacher in the loss, the rest is the labels' (default: 0.9, without labels 1)")
+        .option(
+          '--alpha <x>',
+          "share of the teacher in the loss, the rest is the labels' (default: 0.9, without labels 1)",
+        )
         .option('--temperature <x>', 'softens the distributions of both (default: 4)')
         .option(
           '--loss <name>',
@@ -30,7 +33,10 @@ export const distillCommand: Command = {
         )
         .option('--label-loss <spec...>', 'from the labels, as --loss of modicum train')
         .option('--features <pairs...>', 'inner values to be matched, student=teacher')
-        .option('--scores <what>', 'what a served teacher answers: logits or probabilities (default: by its values)'),
+        .option(
+          '--scores <what>',
+          'what a served teacher answers: logits or probabilities (default: by its values)',
+        ),
       '10',
     ).addHelpText(
       'after',
@@ -51,7 +57,10 @@ Examples:
     const training = await trainingRequest(options, await loadConfig(), { out, inputs }, console);
     const teacher = remote ? await openRemote(path) : await loadModel(path);
     if (request !== undefined && 'run' in teacher) {
-      throw fail('USAGE_BAD_OPTION', 'a student is made of a teacher that is a file; give an .onnx file with --student');
+      throw fail(
+        'USAGE_BAD_OPTION',
+        'a student is made of a teacher that is a file; give an .onnx file with --student',
+      );
     }
     const student =
       request === undefined || 'run' in teacher

@@ -14,7 +14,10 @@ export const optimizeCommand: Command = {
     command.argument('<model>', 'an .onnx file');
     withData(command, true)
       .option('--metric <name>', `what must hold: ${Object.keys(METRICS).join(', ')}`)
-      .option('--train-data <path>', 'samples to learn from, apart from --data, with labels or without: smaller models are trained too')
+      .option(
+        '--train-data <path>',
+        'samples to learn from, apart from --data, with labels or without: smaller models are trained too',
+      )
       .option('--max-drop <x>', 'the most the metric may lose, in its unit: points for shares (default: 1)')
       .option('--min-value <x>', 'the least the metric must reach (the most, for errors)')
       .option('--p99 <time>', 'bound on the 99th percentile of one call, such as 10ms')

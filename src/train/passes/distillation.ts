@@ -2,8 +2,8 @@ import { fail } from '../../base/index.ts';
 import { costOf } from '../../graph/index.ts';
 import type { Pass } from '../../transform/index.ts';
 import { distill } from '../distill.ts';
-import { makeStudent, parseStudent } from '../students/student.ts';
 import type { LossOptions } from '../losses/loss.ts';
+import { makeStudent, parseStudent } from '../students/student.ts';
 
 export interface DistillationOptions extends LossOptions {
   /** As --student of `modicum distill`. */
@@ -31,7 +31,10 @@ export const distillation: Pass<DistillationOptions> = {
     const student = await makeStudent(request, model, training, seed, signal);
     const before = costOf(model).total.macs;
     if (student.macs >= before) {
-      throw fail('STUDENT_IMPOSSIBLE', `${text} takes ${student.macs} MACs, no fewer than the teacher's ${before}`);
+      throw fail(
+        'STUDENT_IMPOSSIBLE',
+        `${text} takes ${student.macs} MACs, no fewer than the teacher's ${before}`,
+      );
     }
     const settings = threads === undefined ? undefined : { threads };
     const { model: taught, steps } = await distill(model, student.model, training, {
@@ -42,6 +45,10 @@ export const distillation: Pass<DistillationOptions> = {
       signal,
     });
     const why = `${student.words}: ${student.macs} of ${before} MACs, ${steps} steps of distillation`;
-    return { model: taught, modified: true, notes: [{ node: 'the whole model', op: '', action: 'changed', why }] };
+    return {
+      model: taught,
+      modified: true,
+      notes: [{ node: 'the whole model', op: '', action: 'changed', why }],
+    };
   },
 };

@@ -1,7 +1,8 @@
 import { fail, Random } from '../../base/index.ts';
 import type { Dataset } from '../../data/index.ts';
 import { costOf, type Model } from '../../graph/index.ts';
-import { ARCHITECTURES, architectureByName, buildForMacs } from '../architectures/index.ts';
+import { buildForMacs } from '../architectures/build-for-macs.ts';
+import { ARCHITECTURES, architectureByName } from '../architectures/index.ts';
 import { tailOf } from '../losses/scores.ts';
 import { normalizeInputs } from './normalize-inputs.ts';
 import { shallowerCopy } from './shallower.ts';
@@ -28,7 +29,10 @@ export function parseStudent(text: string): StudentRequest | undefined {
   if (name === 'shallower' && factor === undefined) return { kind: 'shallower', keep: value ?? 0.5 };
   if (!Object.hasOwn(ARCHITECTURES, name)) {
     const names = Object.keys(ARCHITECTURES).join(', ');
-    throw fail('USAGE_BAD_OPTION', `--student ${text} is neither an .onnx file nor one of narrower, shallower, ${names}`);
+    throw fail(
+      'USAGE_BAD_OPTION',
+      `--student ${text} is neither an .onnx file nor one of narrower, shallower, ${names}`,
+    );
   }
   return { kind: 'architecture', name, ...(factor === undefined ? { macs: value } : { width: value }) };
 }
@@ -64,7 +68,8 @@ export async function makeStudent(
   const raw =
     request.macs === undefined
       ? architecture.build(task, { width: request.width ?? 1, probabilities }, random)
-      : buildForMacs(architecture, task, request.macs * costOf(teacher).total.macs, random, { probabilities }).model;
+      : buildForMacs(architecture, task, request.macs * costOf(teacher).total.macs, random, { probabilities })
+          .model;
   const model = await normalizeInputs(raw, data, signal);
   return { model, words: `${request.name}, untrained`, macs: costOf(model).total.macs };
 }

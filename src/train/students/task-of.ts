@@ -20,15 +20,25 @@ export async function taskOf(teacher: Model, data: Dataset, signal?: AbortSignal
     const open = type.shape === undefined || type.shape.slice(1).some((dim) => typeof dim !== 'number');
     const shape = open ? ['N', ...field.dims] : ['N', ...type.shape.slice(1)];
     const ids = !isFloat(type.dtype);
-    const vocabulary = ids ? (tableOf(teacher, name) ?? (await largest(data, field.name, signal)) + 1) : undefined;
+    const vocabulary = ids
+      ? (tableOf(teacher, name) ?? (await largest(data, field.name, signal)) + 1)
+      : undefined;
     inputs.push({ name, dtype: type.dtype, shape, ...(ids && { vocabulary }) });
   }
   const outputs = graph.outputs.map(({ name }): TaskOutput => {
     const shape = inference.get(name)?.shape;
     if (shape === undefined || shape.slice(1).some((dim) => typeof dim !== 'number')) {
-      throw fail('STUDENT_IMPOSSIBLE', `output "${name}" of the teacher is [${shape ?? '...'}]: its size must be known`);
+      throw fail(
+        'STUDENT_IMPOSSIBLE',
+        `output "${name}" of the teacher is [${shape ?? '...'}]: its size must be known`,
+      );
     }
-    return { name, dtype: 'float32', shape: ['N', ...shape.slice(1)], kind: kindOf(teacher, name, shape.length, data) };
+    return {
+      name,
+      dtype: 'float32',
+      shape: ['N', ...shape.slice(1)],
+      kind: kindOf(teacher, name, shape.length, data),
+    };
   });
   return { inputs, outputs };
 }
