@@ -15,6 +15,7 @@ export type { FitOptions, FitResult, Validation } from './loop/options.ts';
 export { Teacher, type Unmake } from './loop/teacher.ts';
 export { LOSSES, type LossName } from './losses/index.ts';
 export type { Loss, LossOptions } from './losses/loss.ts';
+export { type Tail, tailOf } from './losses/scores.ts';
 export { OPTIMIZERS, type OptimizerName } from './optimizers/index.ts';
 export type { Optimizer, OptimizerOptions } from './optimizers/optimizer.ts';
 export { type TrainableOptions, trainableWeights } from './parameters/trainable.ts';
