@@ -109,6 +109,11 @@ export class Composer {
     }
   }
 
+  /** Gives a value a second name. */
+  alias(value: string, name: string): void {
+    this.add(makeNode('Identity', [value], [name], {}, { name: this.#name(`as:${name}`) }));
+  }
+
   /** Everything known of a value; an empty fact where nothing is. */
   known(name: string): Known {
     return this.#known.get(name) ?? { shape: undefined };

@@ -4,9 +4,9 @@ export { ARCHITECTURES, type ArchitectureName, architectureByName } from './arch
 export type { OutputKind, Task, TaskInput, TaskOutput } from './architectures/task.ts';
 export { Composer, type PlainAttributes, TRAINING_OPSET } from './composer.ts';
 export { differentiate, gradientRuleOf, type MissingGradient } from './differentiate/differentiate.ts';
+export { type DistillOptions, distill, type FeaturePair } from './distill.ts';
 export type { Expansion } from './expand/expansion.ts';
 export { EXPANSIONS, expandNodes, expansionOf } from './expand/index.ts';
-export { type DistillOptions, distill, type FeaturePair } from './distill.ts';
 export { GRADIENTS } from './gradients/index.ts';
 export { type GradientRule, type GradientSite, STOPS } from './gradients/rule.ts';
 export { type TaylorOptions, taylorScores } from './importance/taylor.ts';

@@ -4,6 +4,7 @@ import type { Composer } from '../composer.ts';
 import { expandNodes } from '../expand/index.ts';
 import { GRADIENTS } from '../gradients/index.ts';
 import type { GradientRule, GradientSite } from '../gradients/rule.ts';
+import { macroOf } from '../macros/index.ts';
 
 /** An operator without a gradient, and how many of its nodes stand in the way. */
 export interface MissingGradient {
@@ -15,7 +16,7 @@ const RULES = new Map<string, GradientRule>(Object.entries(GRADIENTS));
 
 /** The rule of a node's operator, or undefined. */
 export function gradientRuleOf(node: Pick<Node, 'domain' | 'op'>): GradientRule | undefined {
-  return RULES.get(opKey(node));
+  return macroOf(node)?.gradient ?? RULES.get(opKey(node));
 }
 
 /**

@@ -1,6 +1,7 @@
 import { floatOf, makeNode, type Node, Tensor } from '../../graph/index.ts';
 import type { Composer } from '../composer.ts';
-import { lowerMacros } from '../macros/index.ts';
+import { lowerMacros, macroOf } from '../macros/index.ts';
+import { MACRO_DOMAIN } from '../macros/macro.ts';
 
 /** Names of the mean and the variance of one normalization. */
 interface Entry {
@@ -86,12 +87,11 @@ function normalizeByBatch(to: Composer, node: Node): [string, string] {
     [x, scale, bias],
     [node.outputs[0]!, mean, inverse],
     { epsilon: { type: 'float', value: epsilon } },
-    { domain: 'modicum', name: node.name },
+    { domain: MACRO_DOMAIN, name: node.name },
   );
   graph.nodes[graph.nodes.indexOf(node)] = trained;
-  const channel = { dtype: 'float32', shape: to.shape(scale) } as const;
-  to.learn(mean, channel);
-  to.learn(inverse, channel);
+  for (const [i, known] of macroOf(trained)!.infer(trained, to).entries())
+    to.learn(trained.outputs[i]!, known);
   // inverse = 1 / sqrt(variance + epsilon)
   const square = to.op('Mul', [inverse, inverse]);
   const variance = to.op('Sub', [to.op('Reciprocal', [square]), to.float(epsilon)]);
