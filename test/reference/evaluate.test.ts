@@ -20,6 +20,13 @@ const AGREE: Readonly<Record<string, readonly [text: string, given?: Record<stri
     `g (float[2,4,3] a, float[5,4] b) => (float[] y) {
       y = com.microsoft.FusedMatMul<transA=1, transB=1, alpha=0.5>(a, b) }`,
   ],
+  'a Hardmax of equals, NonZero': [
+    `g (float[2,3] x) => (float[] y, int64[] i) { s = Sign(x) r = Relu(s) y = Hardmax(r) i = NonZero(r) }`,
+  ],
+  'Gelus with a bias': [
+    `g (float[3,4] x, float[4] b) => (float[] y, float[] z) {
+      y = com.microsoft.BiasGelu(x, b) z = com.microsoft.FastGelu(x, b) }`,
+  ],
   'three Gelus': [
     `g (float[3,4] x) => (float[] y, float[] z, float[] q) {
       y = com.microsoft.Gelu(x) z = com.microsoft.FastGelu(x) q = com.microsoft.QuickGelu<alpha=1.5>(x) }`,
@@ -83,6 +90,36 @@ const AGREE: Readonly<Record<string, readonly [text: string, given?: Record<stri
   'RNN: two directions, other activations': [
     `g (float[4,2,3] x, float[2,5,3] w, float[2,5,5] r, float[2,10] b) => (float[] y, float[] yh) {
       y, yh = RNN<hidden_size=5, direction="bidirectional", activations=["Relu","Sigmoid"]>(x, w, r, b) }`,
+  ],
+  'LSTM: clip, input_forget, other activations': [
+    `g (float[4,2,3] x, float[2,20,3] w, float[2,20,5] r) => (float[] y, float[] yh, float[] yc) {
+      y, yh, yc = LSTM<hidden_size=5, direction="bidirectional", clip=0.9, input_forget=1, activations=["HardSigmoid",
+        "Tanh", "Softsign", "Sigmoid", "ScaledTanh", "LeakyRelu"], activation_alpha=[0.3, 1.2, 0.1],
+        activation_beta=[0.4, 0.8]>(x, w, r) }`,
+  ],
+  'GRU: clip, other activations': [
+    `g (float[4,2,3] x, float[1,15,3] w, float[1,15,5] r) => (float[] y, float[] yh) {
+      y, yh = GRU<hidden_size=5, clip=0.8, activations=["HardSigmoid", "Softplus"]>(x, w, r) }`,
+  ],
+  'SkipLayerNormalization, and the simplified one': [
+    `g (float[2,3,4] x, float[2,3,4] s, float[4] g, float[4] b, float[4] c) => (float[] y, float[] t, float[] z, float[] u) {
+      y, , , t = com.microsoft.SkipLayerNormalization<epsilon=0.1>(x, s, g, b, c)
+      z, , , u = com.microsoft.SkipSimplifiedLayerNormalization<epsilon=0.1>(x, s, g, c) }`,
+  ],
+  SimplifiedLayerNormalization: [
+    `g (float[2,3,4] x, float[4] s) => (float[] y) { y = SimplifiedLayerNormalization<axis=-1, epsilon=0.1>(x, s) }`,
+  ],
+  'com.microsoft.Attention: sizes of its own, a mask, no looking ahead': [
+    `g (float[2,3,4] x, float[4,20] w, float[20] b, int32[2,3] m) => (float[] y, float[] z) {
+      y = com.microsoft.Attention<num_heads=2, qkv_hidden_sizes=[6,6,8]>(x, w, b, m)
+      z = com.microsoft.Attention<num_heads=2, qkv_hidden_sizes=[6,6,8], unidirectional=1>(x, w, b) }`,
+    { m: int([2, 3], [1, 1, 0, 1, 1, 1], 'int32') },
+  ],
+  'com.microsoft.MultiHeadAttention: a mask, a bias, more keys than queries': [
+    `g (float[2,3,4] q, float[2,5,4] k, float[2,5,6] v, float[14] b, int32[2,5] m, float[2,2,3,5] a) => (float[] y, float[] z) {
+      y = com.microsoft.MultiHeadAttention<num_heads=2>(q, k, v, b, m, a)
+      z = com.microsoft.MultiHeadAttention<num_heads=2, unidirectional=1, scale=0.9>(q, q, q) }`,
+    { m: int([2, 5], [1, 1, 0, 1, 0, 1, 1, 1, 1, 1], 'int32') },
   ],
   'Resize: corners aligned, fewer elements': [
     `g (float[1,1,5,8] x) => (float[] y) {
@@ -177,9 +214,9 @@ test('the error function to fifteen digits (Abramowitz and Stegun, table 7.1)', 
 });
 
 test('what cannot be answered is named', () => {
-  const unknown = modelOf('g (float[2,2] x) => (float[] y) { a = Det(x) y = Hardmax(x) }');
+  const unknown = modelOf('g (float[2,2] x) => (float[] y) { a = Det(x) y = MatMulInteger(x, x) }');
   const x = float([2, 2], [1, 2, 3, 4]);
-  assert.throws(() => evaluate(unknown, { x }), /the reference has no Det, Hardmax/);
+  assert.throws(() => evaluate(unknown, { x }), /the reference has no Det, MatMulInteger/);
   const misfit = modelOf('g (float[2,2] x, float[3] b) => (float[] y) { y = Add(x, b) }');
   assert.throws(() => evaluate(misfit, { x, b: float([3], [1, 2, 3]) }), /Add "y": .* do not broadcast/);
   assert.throws(() => evaluate(misfit, { x }), /"b" was neither fed nor made/);

@@ -1,5 +1,6 @@
 import { messageOf } from '../../src/base/index.ts';
 import { type Model, opKey } from '../../src/graph/index.ts';
+import { ATTENTION } from './attention.ts';
 import { BINARY } from './binary.ts';
 import { CONV } from './conv.ts';
 import { CREATE } from './create.ts';
@@ -29,6 +30,7 @@ export const KERNELS: Kernels = {
   ...LAYOUT,
   ...GATHER,
   ...RESIZE,
+  ...ATTENTION,
   ...RECURRENT,
   ...QUANTIZE,
 };

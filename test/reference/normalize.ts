@@ -80,20 +80,39 @@ const layerNormalization: Kernel = (call) => {
   return [float(x.dims, data), float(dims, means), float(dims, inverses)];
 };
 
+/** Over the root of the mean square. Outputs: y, and the inverse root with the normalized axes as 1. */
 const rmsNormalization: Kernel = (call) => {
   const [x, scale] = [input(call, 0), input(call, 1)];
   const epsilon = single(call.node, 'epsilon', 1e-5);
-  const axes = axesBut(x.dims.length).slice(axisIn(intOf(call.node, 'axis', -1), x.dims.length));
+  const axis = axisIn(intOf(call.node, 'axis', -1), x.dims.length);
   const data = new Float64Array(x.data.length);
-  for (const group of groupsAlong(x.dims, axes)) {
-    const root = Math.sqrt(meanOf(elementsAt(x, group).map((v) => v * v)) + epsilon);
-    for (const at of group) data[at] = x.data[at]! / root;
-  }
+  const inverses = groupsAlong(x.dims, axesBut(x.dims.length).slice(axis)).map((group) => {
+    const inverse = 1 / Math.sqrt(meanOf(elementsAt(x, group).map((v) => v * v)) + epsilon);
+    for (const at of group) data[at] = x.data[at]! * inverse;
+    return inverse;
+  });
   eachIndex(x.dims, (index, flat) => {
     data[flat]! *= scale.data[broadcastOffset(scale.dims, index)]!;
   });
-  return [float(x.dims, data)];
+  const dims = x.dims.map((dim, i) => (i < axis ? dim : 1));
+  return [float(x.dims, data), float(dims, inverses)];
 };
+
+/** The sum of x, skip and bias is normalized over its last axis; it is output 3 as well. */
+const skipped =
+  (at: { scale: number; beta?: number; bias: number }, normalization: Kernel): Kernel =>
+  (call) => {
+    const [x, skip, bias] = [input(call, 0), input(call, 1), call.inputs[at.bias]];
+    const sum = float(x.dims, new Float64Array(x.data));
+    eachIndex(x.dims, (index, flat) => {
+      sum.data[flat]! += skip.data[broadcastOffset(skip.dims, index)]! + (bias?.data[index.at(-1)!] ?? 0);
+    });
+    const beta = at.beta === undefined ? undefined : call.inputs[at.beta];
+    const found = normalization({ ...call, inputs: [sum, call.inputs[at.scale], beta] });
+    // The simplified one has no mean to tell.
+    const statistics = found.length === 3 ? found.slice(1) : [float([], [0]), found[1]!];
+    return [found[0]!, ...statistics, sum];
+  };
 
 /** x [n, c, ...], scale and bias [c]: each channel of each sample by itself. */
 const instanceNormalization: Kernel = (call) => {
@@ -167,6 +186,9 @@ export const NORMALIZE: Kernels = {
   InstanceNormalization: instanceNormalization,
   GroupNormalization: groupNormalization,
   LpNormalization: lpNormalization,
+  SimplifiedLayerNormalization: rmsNormalization,
+  'com.microsoft:SkipLayerNormalization': skipped({ scale: 2, beta: 3, bias: 4 }, layerNormalization),
+  'com.microsoft:SkipSimplifiedLayerNormalization': skipped({ scale: 2, bias: 3 }, rmsNormalization),
   LRN: lrn,
   Dropout: dropout,
 };

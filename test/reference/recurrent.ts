@@ -1,16 +1,7 @@
-import { floatOf, intOf, type Node, stringOf } from '../../src/graph/index.ts';
+import { intOf, type Node, stringOf } from '../../src/graph/index.ts';
 import { type Call, input, type Kernel, type Kernels } from './kernel.ts';
-import { sigmoid } from './unary.ts';
+import { type Activation, activationsOf } from './recurrent-activations.ts';
 import { float, type Value } from './value.ts';
-
-type Activation = (x: number) => number;
-
-const ACTIVATIONS: Readonly<Record<string, Activation>> = {
-  sigmoid,
-  tanh: Math.tanh,
-  relu: (x) => Math.max(x, 0),
-  softsign: (x) => x / (1 + Math.abs(x)),
-};
 
 /** The weights of one direction of one gate (by its place in W, R and B), and what it adds up. */
 interface Gates {
@@ -75,13 +66,13 @@ const LSTM: Cell = {
   activations: ['sigmoid', 'tanh', 'tanh'],
   inputs: { cell: 6, peepholes: 7 },
   step: (gates, [f, g, k], hidden, node) => {
-    if (intOf(node, 'input_forget', 0) !== 0) throw new Error('LSTM with input_forget');
+    const coupled = intOf(node, 'input_forget', 0) !== 0;
     return (x, h, c) => {
       const sum = (gate: number, j: number) => gates.fromInput(gate, j, x) + gates.fromHidden(gate, j, h);
       const inner = (gate: number, peephole: number, cell: readonly number[]) =>
         units(hidden, (j) => f!(sum(gate, j) + gates.peephole(peephole, j) * cell[j]!));
       const entering = inner(0, 0, c);
-      const forget = inner(2, 2, c);
+      const forget = coupled ? entering.map((v) => 1 - v) : inner(2, 2, c);
       const candidate = units(hidden, (j) => g!(sum(3, j)));
       const cell = c.map((v, j) => forget[j]! * v + entering[j]! * candidate[j]!);
       // The output gate sees the new cell.
@@ -107,21 +98,6 @@ function gatesOf(call: Call, cell: Cell, hidden: number, direction: number): Gat
   };
 }
 
-function activationsOf(node: Node, cell: Cell, direction: number): Activation[] {
-  if (floatOf(node, 'clip') !== undefined) throw new Error(`${node.op} with clip`);
-  const given = node.attributes.get('activations');
-  const names = given?.type === 'strings' && given.value.length > 0 ? given.value.map(textOf) : undefined;
-  const count = cell.activations.length;
-  return (names?.slice(direction * count, (direction + 1) * count) ?? cell.activations).map((name) => {
-    const found = ACTIVATIONS[name.toLowerCase()];
-    if (found === undefined) throw new Error(`${node.op} with ${name}`);
-    return found;
-  });
-}
-
-const textOf = (text: string | Uint8Array) =>
-  typeof text === 'string' ? text : new TextDecoder().decode(text);
-
 /** Inputs X, W, R, B, sequence_lens, initial_h, (initial_c, P); outputs Y, Y_h, (Y_c). layout 1 puts the batch first. */
 const recurrent =
   (cell: Cell): Kernel =>
@@ -138,11 +114,12 @@ const recurrent =
       (batchFirst ? (b * steps + t) * directions + d : (t * directions + d) * batch + b) * hidden;
     const initial = (at: number | undefined, b: number, d: number) =>
       units(hidden, (j) => (at === undefined ? undefined : call.inputs[at]?.data[stateAt(b, d) + j]) ?? 0);
+    const activations = activationsOf(node, cell.activations, directions);
     const y = new Float64Array(steps * batch * directions * hidden);
     const lastH = new Float64Array(batch * directions * hidden);
     const lastC = new Float64Array(batch * directions * hidden);
     for (let d = 0; d < directions; d++) {
-      const step = cell.step(gatesOf(call, cell, hidden, d), activationsOf(node, cell, d), hidden, node);
+      const step = cell.step(gatesOf(call, cell, hidden, d), activations[d]!, hidden, node);
       const backwards = d === 1 || stringOf(node, 'direction', 'forward') === 'reverse';
       for (let b = 0; b < batch; b++) {
         let state = { h: initial(5, b, d), c: initial(cell.inputs?.cell, b, d) };
