@@ -12,6 +12,7 @@ import {
   type Node,
   namer,
   Site,
+  sizeOf,
   specOf,
   Tensor,
 } from '../graph/index.ts';
@@ -226,7 +227,12 @@ export class Composer {
     if (same(from, dims)) return gradient;
     const lead = from.length - dims.length;
     const axes = from.flatMap((size, i) => (i < lead || (dims[i - lead] === 1 && size !== 1) ? [i] : []));
-    return this.reshape(this.sum(gradient, axes, true), dims);
+    const rows = axes.every((axis, i) => axis === i) ? sizeOf(from.slice(0, axes.length)) : 1;
+    const columns = sizeOf(from) / rows;
+    if (rows < 8 || columns < 8) return this.reshape(this.sum(gradient, axes, true), dims);
+    // Leading axes (the gradient of a bias): a product with ones takes half the time of ReduceSum.
+    const ones = this.expand(this.float(1), [1, rows]);
+    return this.reshape(this.op('MatMul', [ones, this.reshape(gradient, [rows, columns])]), dims);
   }
 }
 

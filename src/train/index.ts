@@ -9,6 +9,7 @@ export type { Expansion } from './expand/expansion.ts';
 export { EXPANSIONS, expandNodes, expansionOf } from './expand/index.ts';
 export { GRADIENTS } from './gradients/index.ts';
 export { type GradientRule, type GradientSite, STOPS } from './gradients/rule.ts';
+export { gradientsGrid } from './grid.ts';
 export { type TaylorOptions, taylorScores } from './importance/taylor.ts';
 export { fit } from './loop/fit.ts';
 export type { FitOptions, FitResult, Validation } from './loop/options.ts';

@@ -1,11 +1,22 @@
-import { makeNode, type Node, type OpName, opKey, topologicalOrder } from '../../graph/index.ts';
+import { floatOf, type Node, type OpName, opKey, topologicalOrder } from '../../graph/index.ts';
 import type { Composer } from '../composer.ts';
+import { ATTENTION } from './attention.ts';
 import type { Expansion } from './expansion.ts';
+import { NORMS } from './norms.ts';
 import { RECURRENT } from './recurrent.ts';
 
 /** Operators that are written in plain ones before they are differentiated; the plain ones have rows in GRADIENTS. */
 export const EXPANSIONS = {
   ...RECURRENT,
+  ...ATTENTION,
+  ...NORMS,
+  // x sigmoid(alpha x); the operator is younger than the opset that is trained.
+  Swish: (node, to) => {
+    const alpha = floatOf(node, 'alpha', 1);
+    const x = node.inputs[0]!;
+    const inner = alpha === 1 ? x : to.op('Mul', [x, to.float(alpha)]);
+    return [to.op('Mul', [x, to.op('Sigmoid', [inner])])];
+  },
 } as const satisfies Partial<Record<OpName, Expansion>>;
 
 const BY_KEY = new Map<string, Expansion>(Object.entries(EXPANSIONS));
@@ -37,7 +48,7 @@ export function expandNodes(to: Composer, wanted: (node: Node) => boolean = () =
       for (const [i, name] of node.outputs.entries()) {
         // An output that an expansion does not make stays unmade: the runtime says so if somebody reads it.
         if (name === '' || (values[i] ?? '') === '') continue;
-        to.add(makeNode('Identity', [values[i]!], [name], {}, { name: to.fresh(`as:${name}`) }));
+        to.alias(values[i]!, name);
       }
     }
   } finally {

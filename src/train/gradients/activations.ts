@@ -1,7 +1,7 @@
 import { floatOf, type OpName, stringOf } from '../../graph/index.ts';
 import type { Composer } from '../composer.ts';
 import type { GradientRule, GradientSite } from './rule.ts';
-import { operand, pointwise, where } from './site.ts';
+import { masked, operand, pointwise, signs } from './site.ts';
 
 /*
  * At a kink any slope between those of its sides is a subgradient; ours is said with each rule. Where there is a choice,
@@ -63,10 +63,10 @@ const clip: GradientRule = (site) => {
   const [g, x, y] = [site.gradient()!, site.input(0), site.output()];
   const bound = (i: number, beyond: string) => {
     if (!site.wants(i)) return undefined;
-    return operand(site, i, () => where(to, to.op(beyond, [x, site.input(i)]), g));
+    return operand(site, i, () => masked(to, to.op(beyond, [x, site.input(i)]), g));
   };
   return [
-    site.wants(0) ? where(to, to.op('Equal', [x, y]), g) : undefined,
+    site.wants(0) ? masked(to, to.op('Equal', [x, y]), g) : undefined,
     bound(1, 'Less'),
     bound(2, 'Greater'),
   ];
@@ -83,28 +83,30 @@ const prelu = (site: GradientSite) => {
 
 /** Activations. */
 export const ACTIVATIONS = {
-  // y is never negative: its sign is the slope, 0 at the kink.
-  Relu: pointwise((to, g, _x, y) => to.op('Mul', [g, to.op('Sign', [y])])),
-  // Of sign -1 a leaky unit of slope -alpha makes alpha; 0 at the kink.
+  // 1 where y is not 0; 0 at the kink.
+  Relu: pointwise((to, g, _x, y) => masked(to, to.op('Cast', [y], { to: 9 }), g)),
+  // For slopes between 0 and 1, x scaled up and clipped is the slope; alpha at the kink.
   LeakyRelu: pointwise((to, g, x, _y, { node }) => {
     const alpha = floatOf(node, 'alpha', 0.01);
-    return to.op('Mul', [g, to.op('LeakyRelu', [to.op('Sign', [x])], { alpha: -alpha })]);
+    if (alpha < 0 || alpha > 1) return above(to, x, 0, g, to.op('Mul', [g, to.float(alpha)]));
+    const steep = to.op('Mul', [x, to.float(1e30)]);
+    return to.op('Mul', [g, to.op('Clip', [steep, to.float(alpha), to.float(1)])]);
   }),
   PRelu: prelu,
   ThresholdedRelu: pointwise((to, g, x, _y, { node }) =>
-    above(to, x, floatOf(node, 'alpha', 1), g, to.float(0)),
+    masked(to, to.op('Greater', [x, to.float(floatOf(node, 'alpha', 1))]), g),
   ),
   Clip: clip,
   Sigmoid: pointwise((to, g, _x, y) => to.op('Mul', [g, to.op('Sub', [y, to.op('Mul', [y, y])])])),
   // y (1 - y) is positive just where nothing is clipped.
   HardSigmoid: pointwise((to, g, _x, y, { node }) => {
-    const inside = to.op('Sign', [to.op('Sub', [y, to.op('Mul', [y, y])])]);
+    const inside = signs(to, to.op('Sub', [y, to.op('Mul', [y, y])]));
     return to.op('Mul', [to.op('Mul', [g, inside]), to.float(floatOf(node, 'alpha', 0.2))]);
   }),
   // x / 3 + 1 / 2 between -3 and 3; clipped, that is 1 / 2 too far out on either side.
   HardSwish: pointwise((to, g, x) => {
     const clipped = to.op('Clip', [x, to.float(-3), to.float(3)]);
-    const beyond = to.op('Sign', [to.op('Sub', [x, clipped])]);
+    const beyond = signs(to, to.op('Sub', [x, clipped]));
     const thirds = to.op('Mul', [clipped, to.float(1 / 3)]);
     const slope = to.op('Sub', [thirds, to.op('Mul', [beyond, to.float(0.5)])]);
     return to.op('Mul', [g, to.op('Add', [slope, to.float(0.5)])]);

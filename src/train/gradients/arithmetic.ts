@@ -1,6 +1,6 @@
 import { intOf, type OpName } from '../../graph/index.ts';
 import type { GradientRule, GradientSite } from './rule.ts';
-import { operand, refuse, where } from './site.ts';
+import { masked, operand, refuse } from './site.ts';
 
 /**
  * The extremum goes to the operand that is it. Of operands that are equal the first takes all, so that the gradients
@@ -12,7 +12,7 @@ const extremum: GradientRule = (site) => {
   const last = node.inputs.findLastIndex((_, i) => site.wants(i));
   return node.inputs.map((input, i) => {
     if (i > last) return undefined;
-    const part = where(to, to.op('Equal', [input, site.output()]), left);
+    const part = masked(to, to.op('Equal', [input, site.output()]), left);
     if (i < last) left = to.op('Sub', [left, part]);
     return operand(site, i, () => part);
   });

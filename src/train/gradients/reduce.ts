@@ -1,6 +1,6 @@
 import { intOf, type OpName, sizeOf } from '../../graph/index.ts';
 import type { GradientRule, GradientSite } from './rule.ts';
-import { frontAxis, refuse, where } from './site.ts';
+import { frontAxis, masked, refuse, signs } from './site.ts';
 
 /** A reduction, its output and the gradient of that with every reduced axis kept as 1. */
 interface Reduction {
@@ -54,7 +54,7 @@ const product = reduced((to, { axes, g, x }) => {
   const whole = to.op('ReduceProd', [safe, to.ints(axes)], { keepdims: 1, noop_with_empty_axes: 1 });
   const otherZeros = to.op('Sub', [to.sum(flag, axes, true), flag]);
   const rest = to.op('Div', [to.op('Mul', [g, whole]), safe]);
-  return where(to, to.op('Equal', [otherZeros, to.float(0)]), rest);
+  return masked(to, to.op('Equal', [otherZeros, to.float(0)]), rest);
 });
 
 /** Sums and the like over axes. */
@@ -64,7 +64,7 @@ export const REDUCE = {
   ReduceMax: extremum,
   ReduceMin: extremum,
   ReduceProd: product,
-  ReduceL1: reduced((to, { g, x }) => to.op('Mul', [to.op('Sign', [x]), g])),
+  ReduceL1: reduced((to, { g, x }) => to.op('Mul', [signs(to, x), g])),
   // x / y; of nothing but zeros, 0.
   ReduceL2: reduced((to, { g, x, y }) =>
     to.op('Mul', [x, to.op('Div', [g, to.op('Max', [y, to.float(1e-30)])])]),

@@ -1,6 +1,6 @@
 import { intOf, type OpName, Tensor } from '../../graph/index.ts';
 import type { GradientRule } from './rule.ts';
-import { frontAxis, operand, where } from './site.ts';
+import { frontAxis, masked, operand } from './site.ts';
 
 /** Choices between values. The choice itself is flat. */
 export const SELECT = {
@@ -9,8 +9,8 @@ export const SELECT = {
     const [condition, g] = [site.input(0), site.gradient()!];
     return [
       undefined,
-      operand(site, 1, () => where(to, condition, g)),
-      operand(site, 2, () => to.op('Where', [condition, to.float(0), g])),
+      operand(site, 1, () => masked(to, condition, g)),
+      operand(site, 2, () => masked(to, to.op('Not', [condition]), g)),
     ];
   },
   // To the pair [off, on]: what is on, and all the rest.

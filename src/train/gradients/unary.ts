@@ -1,7 +1,7 @@
 import type { OpName } from '../../graph/index.ts';
 import type { Composer } from '../composer.ts';
 import type { GradientRule } from './rule.ts';
-import { pointwise } from './site.ts';
+import { pointwise, signs } from './site.ts';
 
 const square = (to: Composer, x: string) => to.op('Mul', [x, x]);
 const mul = (to: Composer, a: string, b: string) => to.op('Mul', [a, b]);
@@ -16,7 +16,7 @@ const onePlus = (to: Composer, x: string) => to.op('Add', [x, to.float(1)]);
 /** Functions of one variable from mathematics. */
 export const UNARY = {
   Neg: pointwise((to, g) => neg(to, g)),
-  Abs: pointwise((to, g, x) => mul(to, g, to.op('Sign', [x]))),
+  Abs: pointwise((to, g, x) => mul(to, g, signs(to, x))),
   Exp: pointwise((to, g, _x, y) => mul(to, g, y)),
   Log: pointwise((to, g, x) => div(to, g, x)),
   Sqrt: pointwise((to, g, _x, y) => mul(to, g, div(to, to.float(0.5), y))),

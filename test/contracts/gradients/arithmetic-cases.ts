@@ -54,6 +54,12 @@ export const ARITHMETIC_CASES: readonly GradientCase[] = [
   binary('Add'),
   binary('Sub'),
   binary('Mul'),
+  {
+    name: 'Add of a bias to many rows',
+    ops: ['Add'],
+    make: (random) =>
+      single('Add', [values(random, [3, 4, 9]), values(random, pick(random, [[9], [1, 9], [1, 4, 9]]))]),
+  },
   binary('Div', {}, awayFromZero),
   binary('Pow', positive),
   ...['Sum', 'Mean'].map(several),

@@ -55,12 +55,19 @@ export type Attributes = Readonly<
   Record<string, number | string | readonly number[] | Attribute | undefined>
 >;
 
-/** The model of one node, its float32 inputs as inputs x0, x1...; `outputs`: how many, or which ('' is absent). */
+/**
+ * The model of one node, its float32 inputs as inputs x0, x1...; `outputs`: how many, or which ('' is absent); `opset`: of
+ * operators younger than those that are trained, which are expanded.
+ */
 export function single(
   op: string,
   inputs: readonly Given[],
   attributes: Attributes = {},
-  { domain = '', outputs = 1 }: { domain?: string; outputs?: number | readonly string[] } = {},
+  {
+    domain = '',
+    outputs = 1,
+    opset = TRAINING_OPSET,
+  }: { domain?: string; outputs?: number | readonly string[]; opset?: number } = {},
 ): Forward {
   const names =
     typeof outputs === 'number' ? Array.from({ length: outputs }, (_, i) => `y${i}`) : [...outputs];
@@ -76,6 +83,7 @@ export function single(
     [node],
     Object.fromEntries(given),
     names.filter((name) => name !== ''),
+    opset,
   );
 }
 
@@ -84,6 +92,7 @@ export function graphOf(
   nodes: readonly Node[],
   given: Readonly<Record<string, Given>>,
   outputs: readonly string[],
+  opset = TRAINING_OPSET,
 ): Forward {
   const inputs: ValueInfo[] = [];
   const initializers = new Map<string, Tensor>();
@@ -106,8 +115,8 @@ export function graphOf(
     initializers,
   });
   const domains = new Set(nodes.map(({ domain }) => domain));
-  const opsets = new Map([...domains].map((domain) => [domain, domain === '' ? TRAINING_OPSET : 1]));
-  const model = makeModel(graph, TRAINING_OPSET, { opsets: opsets.set('', TRAINING_OPSET) });
+  const opsets = new Map([...domains].map((domain) => [domain, domain === '' ? opset : 1]));
+  const model = makeModel(graph, opset, { opsets: opsets.set('', opset) });
   const found = inferShapes(model).values;
   graph.outputs = outputs.map((name): ValueInfo => {
     const { dtype = 'float32', shape } = found.get(name)!;

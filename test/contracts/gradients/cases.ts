@@ -1,4 +1,6 @@
 import { ARITHMETIC_CASES } from './arithmetic-cases.ts';
+import { ATTENTION_CASES, NORM_CASES } from './attention-cases.ts';
+import { BLOCK_CASES } from './block-cases.ts';
 import type { GradientCase } from './case.ts';
 import { MATMUL_CASES } from './matmul-cases.ts';
 import { GATHER_CASES, MOVE_CASES } from './move-cases.ts';
@@ -17,4 +19,7 @@ export const GRADIENT_CASES: readonly GradientCase[] = [
   ...MOVE_CASES,
   ...GATHER_CASES,
   ...RECURRENT_CASES,
+  ...ATTENTION_CASES,
+  ...NORM_CASES,
+  ...BLOCK_CASES,
 ];

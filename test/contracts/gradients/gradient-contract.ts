@@ -11,8 +11,14 @@ import {
   sizeOf,
   Tensor,
 } from '../../../src/graph/index.ts';
-import { Composer, differentiate, type GradientRule, gradientRuleOf } from '../../../src/train/index.ts';
-import { evaluate, finiteDifferences, ofTensor, type Value } from '../../reference/index.ts';
+import {
+  Composer,
+  differentiate,
+  expandNodes,
+  type GradientRule,
+  gradientRuleOf,
+} from '../../../src/train/index.ts';
+import { evaluate, finiteDifferences, KERNELS, ofTensor, type Value } from '../../reference/index.ts';
 import type { Forward, GradientCase } from './case.ts';
 
 /** Elements of an input that finite differences ask for; of larger inputs a random choice. */
@@ -29,6 +35,8 @@ export interface Prepared {
   readonly story: string;
   readonly forward: Forward;
   readonly feeds: Values;
+  /** The forward graph in operators that the reference knows. */
+  readonly plain: Model;
   /** Weight of each element of each float output. */
   readonly weights: ReadonlyMap<string, Tensor>;
   readonly slopes: readonly Slope[];
@@ -54,7 +62,8 @@ export function prepare(one: GradientCase, seed: number): Prepared {
   const story = `${one.name}, seed ${seed}`;
   assertValid(forward.model);
   const feeds = Object.fromEntries(Object.entries(forward.feeds).map(([name, t]) => [name, ofTensor(t)]));
-  const answers = evaluate(forward.model, feeds);
+  const plain = plainOf(forward);
+  const answers = evaluate(plain, feeds);
   const weights = new Map<string, Tensor>();
   for (const [name, { dims, kind }] of Object.entries(answers)) {
     if (kind !== 'float') continue;
@@ -63,7 +72,7 @@ export function prepare(one: GradientCase, seed: number): Prepared {
     weights.set(name, Tensor.float32(dims, drawn));
   }
   const scalar = (values: Values) => {
-    const found = evaluate(forward.model, values);
+    const found = evaluate(plain, values);
     let sum = 0;
     for (const [name, weight] of weights) {
       const factors = weight.numbers();
@@ -76,7 +85,22 @@ export function prepare(one: GradientCase, seed: number): Prepared {
     slopes.every(({ value }) => Number.isFinite(value)),
     `${story}: not finite`,
   );
-  return { story, forward, feeds, weights, slopes };
+  return { story, forward, feeds, plain, weights, slopes };
+}
+
+/**
+ * Operators that the reference does not know are expanded; `assertRuns` then has the runtime say that the expansion is
+ * right.
+ */
+function plainOf({ model, feeds }: Forward): Model {
+  if (model.graph.nodes.every((node) => Object.hasOwn(KERNELS, opKey(node)))) return model;
+  const plain = cloneModel(model);
+  expandNodes(composerOf(Composer, plain, feeds), (node) => !Object.hasOwn(KERNELS, opKey(node)));
+  return plain;
+}
+
+function composerOf(Made: typeof Composer, model: Model, feeds: Forward['feeds']): Composer {
+  return new Made(model, Object.fromEntries(Object.entries(feeds).map(([name, { dims }]) => [name, dims])));
 }
 
 function slopesOf(scalar: (values: Values) => number, feeds: Values, input: string, random: Random): Slope[] {
@@ -109,7 +133,7 @@ export function gradientModel(
   { rule = (_key, own) => own, composer: Made = Composer }: Making = {},
 ): { model: Model; asked: ReadonlySet<string>; expanded: ReadonlySet<string> } {
   const model = cloneModel(forward.model);
-  const to = new Made(model, Object.fromEntries(Object.entries(forward.feeds).map(([n, t]) => [n, t.dims])));
+  const to = composerOf(Made, model, forward.feeds);
   let sum: string | undefined;
   for (const [name, weight] of weights) {
     // Of whatever width it is, the scalar is a float32.
@@ -148,16 +172,24 @@ export function assertMeets({ story, slopes }: Prepared, gradients: Values): voi
   }
 }
 
-/** Fails where ONNX Runtime in float32 refuses the graph or gives other gradients than the oracle. */
+/**
+ * Fails where ONNX Runtime in float32 refuses the graph of the gradients or gives others than the oracle, or where it
+ * answers the forward graph otherwise than what that was expanded to.
+ */
 export async function assertRuns(prepared: Prepared, model: Model, wanted: Values): Promise<void> {
-  if (model.graph.outputs.length === 0) return;
-  const found = await runtimeAnswers(model, prepared.forward.feeds);
+  const { forward, plain, feeds } = prepared;
+  if (plain !== forward.model) await assertAnswers(prepared, forward.model, evaluate(plain, feeds));
+  if (model.graph.outputs.length > 0) await assertAnswers(prepared, model, wanted);
+}
+
+async function assertAnswers({ story, forward }: Prepared, model: Model, wanted: Values): Promise<void> {
+  const found = await runtimeAnswers(model, forward.feeds);
   for (const [name, { data, dims }] of Object.entries(wanted)) {
     const { numbers, dims: shape } = found[name]!;
-    assert.deepEqual(shape, dims, `${prepared.story}: shape of ${name}`);
+    assert.deepEqual(shape, dims, `${story}: shape of ${name}`);
     const top = data.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-3);
     for (const [i, value] of data.entries()) {
-      const message = `${prepared.story}: ${name}[${i}] is ${numbers[i]} in the runtime, ${value} in double`;
+      const message = `${story}: ${name}[${i}] is ${numbers[i]} in the runtime, ${value} in double`;
       assert.ok(Math.abs(numbers[i]! - value) <= NEAR_RUNTIME * top, message);
     }
   }

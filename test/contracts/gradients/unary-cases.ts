@@ -53,6 +53,7 @@ export const UNARY_CASES: readonly GradientCase[] = [
   unary('Relu', kink),
   unary('LeakyRelu', kink),
   unary('LeakyRelu', kink, { alpha: float(0.3) }),
+  unary('LeakyRelu', kink, { alpha: float(-0.5) }),
   unary('ThresholdedRelu', { scale: 2, awayFrom: [1] }),
   unary('ThresholdedRelu', { scale: 2, awayFrom: [0.25] }, { alpha: float(0.25) }),
   unary('Sigmoid', { scale: 2 }),
