@@ -1,6 +1,7 @@
 import { freeBatch } from './batch/free-batch.ts';
 import { cleanUp } from './fold/clean-up.ts';
 import type { Pass } from './pass.ts';
+import { structuredPruning } from './prune/structured-pruning.ts';
 import { dynamicQuantization } from './quantize/dynamic.ts';
 import { equalization } from './quantize/equalize.ts';
 import { staticQuantization } from './quantize/static.ts';
@@ -10,6 +11,7 @@ import { weightOnlyQuantization } from './quantize/weight-only.ts';
 export const RECIPE_PASSES = {
   clean: cleanUp,
   'free-batch': freeBatch,
+  prune: structuredPruning,
   equalize: equalization,
   'quantize-static': staticQuantization,
   'quantize-dynamic': dynamicQuantization,

@@ -1,3 +1,4 @@
+export { type Capture, type CaptureOptions, captureOf } from './capture.ts';
 export { cutUnits, type UnitCut } from './cut-units.ts';
 export {
   type AxisUnits,
@@ -10,4 +11,11 @@ export {
 export { pruneGroups } from './groups.ts';
 export { type CutLimits, type CutOptions, type CutPlan, planCut, planForMacs } from './plan.ts';
 export { printGroups } from './print-groups.ts';
+export {
+  type Pruned,
+  type RefitOptions,
+  type RepairNote,
+  repairConsumers,
+} from './repair.ts';
 export { type Aggregation, type UnitScores, unitScores, valueScores, weightImportance } from './scores.ts';
+export { type PruningOptions, structuredPruning } from './structured-pruning.ts';
