@@ -1,4 +1,4 @@
-import { intOf, sizeOf } from '../../src/graph/index.ts';
+import { intOf, intsOf, sizeOf } from '../../src/graph/index.ts';
 import { axisIn, broadcastOffset, eachIndex, groupsAlong, offsetOf } from './indices.ts';
 import { input, type Kernel, type Kernels, single } from './kernel.ts';
 import { bool, float, type Value } from './value.ts';
@@ -126,6 +126,13 @@ const instanceNormalization: Kernel = (call) => {
 };
 
 /** Neighbouring channels are normalized together. Scale and bias are [groups] before opset 21, since then [c]. */
+/** (x - mean) / deviation over `axes`. */
+const meanVarianceNormalization: Kernel = (call) => {
+  const x = input(call, 0);
+  const axes = (intsOf(call.node, 'axes') ?? [0, 2, 3]).map((axis) => axisIn(axis, x.dims.length));
+  return [float(x.dims, standardized(x, groupsAlong(x.dims, axes), 0).data)];
+};
+
 const groupNormalization: Kernel = (call) => {
   const [x, scale, bias] = [input(call, 0), input(call, 1), input(call, 2)];
   const [n, channels] = x.dims as [number, number];
@@ -185,6 +192,7 @@ export const NORMALIZE: Kernels = {
   RMSNormalization: rmsNormalization,
   InstanceNormalization: instanceNormalization,
   GroupNormalization: groupNormalization,
+  MeanVarianceNormalization: meanVarianceNormalization,
   LpNormalization: lpNormalization,
   SimplifiedLayerNormalization: rmsNormalization,
   'com.microsoft:SkipLayerNormalization': skipped({ scale: 2, beta: 3, bias: 4 }, layerNormalization),

@@ -1,12 +1,17 @@
 import type { OpName } from '../../graph/index.ts';
 import { ACTIVATIONS } from './activations.ts';
 import { ARITHMETIC } from './arithmetic.ts';
+import { BLOCKS } from './blocks.ts';
+import { CONV } from './conv.ts';
 import { EINSUM } from './einsum.ts';
 import { GATHER } from './gather.ts';
 import { JOIN } from './join.ts';
 import { MATMUL } from './matmul.ts';
+import { NORMALIZE } from './normalize.ts';
 import { ORDER } from './order.ts';
+import { POOL } from './pool.ts';
 import { REDUCE } from './reduce.ts';
+import { RESAMPLE } from './resample.ts';
 import { RESHAPE } from './reshape.ts';
 import type { GradientRule } from './rule.ts';
 import { SCATTER } from './scatter.ts';
@@ -27,12 +32,17 @@ export const GRADIENTS = {
   ...STOPPED,
   ...MATMUL,
   ...EINSUM,
+  ...CONV,
+  ...POOL,
+  ...NORMALIZE,
   ...SOFTMAX,
   ...REDUCE,
   ...ORDER,
   ...RESHAPE,
   ...JOIN,
   ...SLICE,
+  ...RESAMPLE,
+  ...BLOCKS,
   ...GATHER,
   ...SCATTER,
   ...SELECT,
