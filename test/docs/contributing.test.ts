@@ -7,7 +7,13 @@ import { test } from 'node:test';
 import { ROOT } from '../shared-data.ts';
 
 /** Where the files that CONTRIBUTING.md shows would lie, in its order. */
-const PLACES = ['src/graph/ops', 'src/transform/fold', 'src/measure/metrics', 'src/cli/commands'];
+const PLACES = [
+  'src/graph/ops',
+  'src/transform/fold',
+  'src/train/gradients',
+  'src/measure/metrics',
+  'src/cli/commands',
+];
 
 /** The TypeScript that a text shows, without the indentation of its list. */
 function examples(text: string): string[] {
