@@ -28,6 +28,13 @@ export const NORMS = {
       floatOf(node, 'epsilon', 1e-5),
     ),
   ],
+  'com.microsoft:SkipLayerNormalization': (node, to) => {
+    const [x, skip, scale, bias = '', added] = node.inputs as [string, string, string, string?, string?];
+    const sum = skipSum(to, x, skip, added);
+    const inputs = bias === '' ? [sum, scale] : [sum, scale, bias];
+    const y = to.op('LayerNormalization', inputs, { axis: -1, epsilon: floatOf(node, 'epsilon', 1e-12) });
+    return [y, '', '', sum];
+  },
   'com.microsoft:SkipSimplifiedLayerNormalization': (node, to) => {
     const [x, skip, scale, added] = node.inputs as [string, string, string, string?];
     const sum = skipSum(to, x, skip, added);

@@ -114,6 +114,7 @@ const skipped = (op: string, bias: boolean): GradientCase => ({
 
 /** Norms that are expanded. */
 export const NORM_CASES: readonly GradientCase[] = [
+  skipped('SkipLayerNormalization', true),
   skipped('SkipSimplifiedLayerNormalization', false),
   {
     name: 'SimplifiedLayerNormalization',
