@@ -1,5 +1,5 @@
-import { rm } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { readdir, rm } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import type { Command as Commander } from 'commander';
 import { fail, Random } from '../base/index.ts';
 import { type Dataset, subset } from '../data/index.ts';
@@ -51,21 +51,47 @@ export function withTraining(command: Commander, epochs: string): Commander {
     .option('--out <file>', 'the .onnx file to write');
 }
 
-export interface TrainingRequest {
+export interface TrainingRequest<Data extends Dataset | undefined = Dataset> {
   /** What is trained on. */
-  readonly data: Dataset;
+  readonly data: Data;
   readonly fit: FitOptions & { readonly axis?: number; readonly smoothing?: number };
   readonly out: string;
   readonly checkpoint: string | undefined;
+  /** Takes the checkpoints of the run away, once its result is safe. */
+  removeCheckpoints(): Promise<void>;
 }
 
-/** Reads the options of `withTraining`, and opens the data. Throws USAGE_BAD_OPTION, DATA_*, FILE_NOT_WRITTEN. */
+interface Places {
+  /** Where the result goes unless --out says otherwise. */
+  readonly out: string;
+  /** Models that are read, and must not be lost. */
+  readonly inputs: readonly string[];
+}
+
+/**
+ * Reads the options of `withTraining`, and opens the data, which may be absent where it is not `required`. Throws
+ * USAGE_BAD_OPTION, DATA_*, FILE_NOT_WRITTEN.
+ */
 export async function trainingRequest(
   options: Readonly<Record<string, unknown>>,
   config: LoadedConfig,
-  places: { readonly out: string; readonly inputs: readonly string[] },
+  places: Places,
+  console: Console,
+): Promise<TrainingRequest>;
+export async function trainingRequest(
+  options: Readonly<Record<string, unknown>>,
+  config: LoadedConfig,
+  places: Places,
+  console: Console,
+  required: boolean,
+): Promise<TrainingRequest<Dataset | undefined>>;
+export async function trainingRequest(
+  options: Readonly<Record<string, unknown>>,
+  config: LoadedConfig,
+  places: Places,
   { progress, signal }: Console,
-): Promise<TrainingRequest> {
+  required = true,
+): Promise<TrainingRequest<Dataset | undefined>> {
   const out = (options.out as string | undefined) ?? places.out;
   if (places.inputs.some((path) => resolve(path) === resolve(out))) {
     throw fail('USAGE_BAD_OPTION', '--out is a model that is read, which would be lost');
@@ -80,9 +106,10 @@ export async function trainingRequest(
     return given === undefined ? undefined : numberOf(name, given, least, most);
   };
   const whatever = await dataOf(options, config);
-  if (whatever === undefined) throw fail('USAGE_BAD_OPTION', '--data is missing');
+  if (whatever === undefined && required) throw fail('USAGE_BAD_OPTION', '--data is missing');
   const seed = whole('seed', 0, 2 ** 31 - 1) ?? 0;
-  const { data, validation } = await validationOf(options, config, whatever, seed);
+  const { data, validation } =
+    whatever === undefined ? {} : await validationOf(options, config, whatever, seed);
   const momentum = number('momentum', 0, 1);
   const checkpoint =
     options.checkpoint === false
@@ -91,7 +118,16 @@ export async function trainingRequest(
         ? options.checkpoint
         : `${out}.checkpoint`;
   const threads = whole('threads', 1, 1024);
+  const removeCheckpoints = async () => {
+    if (checkpoint === undefined) return;
+    for (const name of await readdir(dirname(resolve(checkpoint)))) {
+      // Runs of several parts number their checkpoints.
+      if (name.replace(/\.\d+$/, '') === basename(checkpoint))
+        await rm(join(dirname(checkpoint), name), { force: true });
+    }
+  };
   return {
+    removeCheckpoints,
     data,
     out,
     checkpoint,
@@ -191,7 +227,7 @@ export async function finishTraining(
   { print, note }: Console,
 ): Promise<Record<string, unknown>> {
   await saveModel(model, request.out);
-  if (request.checkpoint !== undefined) await rm(request.checkpoint, { force: true });
+  await request.removeCheckpoints();
   const { losses, validation, bestEpoch, steps, batch, seconds, weights, parameters, resumed } = result;
   const metric = request.fit.validation?.metric;
   if (resumed) print('went on from a checkpoint');

@@ -10,7 +10,6 @@ export { EXPANSIONS, expandNodes, expansionOf } from './expand/index.ts';
 export { GRADIENTS } from './gradients/index.ts';
 export { type GradientRule, type GradientSite, STOPS } from './gradients/rule.ts';
 export { gradientsGrid } from './grid.ts';
-export { type TaylorOptions, taylorScores } from './importance/taylor.ts';
 export { fit } from './loop/fit.ts';
 export type { FitOptions, FitResult, Validation } from './loop/options.ts';
 export { Teacher, type Unmake } from './loop/teacher.ts';
@@ -22,6 +21,24 @@ export type { Optimizer, OptimizerOptions } from './optimizers/optimizer.ts';
 export { type TrainableOptions, trainableWeights } from './parameters/trainable.ts';
 export { TRAINING_PASSES, type TrainingPassName } from './passes/index.ts';
 export { type Prepared, prepareForTraining } from './prepare/prepare.ts';
+export {
+  IMPORTANCES,
+  type ImportanceName,
+} from './prune/importance.ts';
+export {
+  type CutLatencyOptions,
+  latencyRatio,
+} from './prune/latency-target.ts';
+export {
+  type PruneOptions,
+  type PruneResult,
+  type PruneRound,
+  prune,
+} from './prune/prune.ts';
+export {
+  type TaylorOptions,
+  taylorScores,
+} from './prune/taylor.ts';
 export { SCHEDULES, type Schedule, type ScheduleName } from './schedules.ts';
 export {
   buildGradient,
@@ -32,6 +49,7 @@ export {
 export { STEP } from './step/names.ts';
 export type { TargetSource, Term } from './step/objective.ts';
 export { buildStep, type StepGraph, type StepOptions } from './step/step-graph.ts';
+export { normalizeInputs } from './students/normalize-inputs.ts';
 export { type Block, blocksOf, shallowerCopy } from './students/shallower.ts';
 export { makeStudent, parseStudent, type Student, type StudentRequest } from './students/student.ts';
 export { type LossRequest, labelTerms, parseLoss } from './terms.ts';

@@ -60,7 +60,8 @@ describe('training', { concurrency: 2 }, () => {
     assert.equal(done.code, 0, done.stderr);
     assert.match(done.stdout, /student: small\.onnx, 60\.0 MACs \(the teacher takes 240\)/);
     assert.ok((await accuracy(await loadModel(join(folder, 'taught.onnx')), spiral(600, 2))) > 88);
-    assert.ok(!(await tree(folder)).some((name) => name.includes('checkpoint')), 'checkpoints are gone');
+    for (const name of ['net.trained.onnx', 'taught.onnx'])
+      assert.ok(!existsSync(join(folder, `${name}.checkpoint`)));
   });
 
   test('distil into a built-in architecture of a share of the MACs', async () => {
@@ -68,6 +69,20 @@ describe('training', { concurrency: 2 }, () => {
     const { code, stderr } = await modicum([...line, '--out', 'mlp.onnx'], folder);
     assert.equal(code, 0, stderr);
     assert.equal((await loadModel(join(folder, 'mlp.onnx'))).graph.outputs[0]!.name, 'p');
+  });
+
+  test('prune: what shrinks together, then a cut that is repaired and taught', async () => {
+    const groups = await modicum(['prune', 'net.onnx', '--groups'], folder);
+    assert.equal(groups.code, 0, groups.stderr);
+    assert.match(groups.stdout, /w1/);
+    const line =
+      'prune net.onnx --data train.npz --ratio 0.5 --epochs 2 --json prune.json --out cut.onnx'.split(' ');
+    const { code, stdout, stderr } = await modicum(line, folder);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /of 240 MACs are left \(2\.00 times fewer\)[\s\S]*wrote cut\.onnx/);
+    assert.deepEqual((await loadModel(join(folder, 'cut.onnx'))).graph.initializers.get('w1')!.dims, [2, 24]);
+    assert.equal(JSON.parse(await readFile(join(folder, 'prune.json'), 'utf8')).rounds.length, 1);
+    assert.ok(!existsSync(join(folder, 'cut.onnx.checkpoint')));
   });
 
   test('a killed run goes on where it was, and ends in the same bytes', async () => {
@@ -113,6 +128,8 @@ describe('training', { concurrency: 2 }, () => {
         'USAGE_BAD_OPTION',
         /student=teacher/,
       ],
+      ['prune net.onnx --ratio 2', 'USAGE_BAD_OPTION', /ratio/],
+      ['prune net.onnx --importance taylor', 'TRAINING_NEEDED', /samples/],
       ['distill http://127.0.0.1:9/v2/models/m --data bare.npz --student small.onnx', 'REMOTE_FAILED', /127/],
     ] as const;
     for (const [line, code, about] of cases)

@@ -57,4 +57,9 @@ export const TRAIN_ERRORS = {
     hint: 'Give them with --train-data (optimize) or --data.',
     exit: 2,
   },
+  PRUNE_OUT_OF_REACH: {
+    what: 'No cut is fast enough',
+    hint: 'Ask for less (--latency), let more go (--max-ratio), or measure at the batch that it will run at (--at-batch).',
+    exit: 1,
+  },
 } as const satisfies Record<string, ErrorRow>;

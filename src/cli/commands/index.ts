@@ -4,6 +4,7 @@ import { doctorCommand } from './doctor.ts';
 import { evalCommand } from './eval.ts';
 import { optimizeCommand } from './optimize.ts';
 import { profileCommand } from './profile.ts';
+import { pruneCommand } from './prune.ts';
 import { quantizeCommand } from './quantize.ts';
 import { trainCommand } from './train.ts';
 
@@ -14,6 +15,7 @@ export const COMMANDS = {
   eval: evalCommand,
   optimize: optimizeCommand,
   quantize: quantizeCommand,
+  prune: pruneCommand,
   train: trainCommand,
   distill: distillCommand,
 } as const satisfies Record<string, Command>;

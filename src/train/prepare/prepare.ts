@@ -31,7 +31,7 @@ export async function prepareForTraining(
   model: Model,
   context: Partial<PassContext> = {},
 ): Promise<Prepared> {
-  const full: PassContext = { progress: SILENT, seed: 0, ...context };
+  const full: PassContext = { ...context, progress: context.progress ?? SILENT, seed: context.seed ?? 0 };
   assertValid(model);
   const { model: clean } = await runPasses(
     model,

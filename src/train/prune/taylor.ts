@@ -4,7 +4,6 @@ import { type Model, removeDead, sortNodes, Tensor } from '../../graph/index.ts'
 import { openSession } from '../../run/index.ts';
 import { Order } from '../loop/order.ts';
 import { Targets } from '../loop/targets.ts';
-import type { Teacher } from '../loop/teacher.ts';
 import { trainableWeights } from '../parameters/trainable.ts';
 import { buildGradient } from '../step/gradient-graph.ts';
 import { STEP } from '../step/names.ts';
@@ -24,13 +23,12 @@ export interface TaylorOptions {
 /**
  * How much the loss would change, to first order, if a number of the weights were 0: |w * dL/dw|, the mean over batches
  * (Molchanov et al. 2019, equation 8, before it is summed over a channel). By the names of the initializers, in their shapes.
- * `forward` is at the training opset. Throws TRAIN_*, DATA_*.
+ * `forward` is at the training opset, and the terms learn from labels. Throws TRAIN_*, DATA_*.
  */
 export async function taylorScores(
   forward: Model,
   terms: readonly Term[],
   data: Dataset,
-  teacher: Teacher | undefined,
   options: TaylorOptions = {},
 ): Promise<Map<string, Tensor>> {
   const { samples = 1024, seed = 0, progress = SILENT, signal } = options;
@@ -50,7 +48,7 @@ export async function taylorScores(
   graph.to.output(graph.gradient, STEP.gradient);
   removeDead(graph.to.model.graph);
   sortNodes(graph.to.model.graph);
-  const targets = new Targets(graph.targets, data, teacher);
+  const targets = new Targets(graph.targets, data, undefined);
   const session = await openSession(
     graph.to.model,
     options.threads === undefined ? {} : { threads: options.threads },

@@ -26,7 +26,7 @@ function without(model: Model, units: readonly number[]): Model {
 test('units that weigh least are missed least', async () => {
   const { model } = await train(spiralNet(1, 32), DATA, { epochs: 30, rate: 0.02, batch: 50 });
   const { forward } = await prepareForTraining(model);
-  const scores = await taylorScores(forward, labelTerms(forward, DATA), DATA, undefined);
+  const scores = await taylorScores(forward, labelTerms(forward, DATA), DATA);
   assert.deepEqual([...scores.keys()], ['w1', 'b1', 'w2', 'b2']);
   const rows = scores.get('w2')!.as('float32');
   const unit = (at: number) => rows[3 * at]! + rows[3 * at + 1]! + rows[3 * at + 2]!;
