@@ -1,3 +1,4 @@
+export { activationImportance } from './activation-importance.ts';
 export { type Capture, type CaptureOptions, captureOf } from './capture.ts';
 export { cutUnits, type UnitCut } from './cut-units.ts';
 export {

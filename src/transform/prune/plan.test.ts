@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PRUNE_NETS } from '../../../test/prune-nets.ts';
-import { costOf, parseText } from '../../graph/index.ts';
+import { inMemory } from '../../data/index.ts';
+import { costOf, parseText, printText, Tensor } from '../../graph/index.ts';
+import { activationImportance } from './activation-importance.ts';
 import { cutUnits } from './cut-units.ts';
 import { pruneGroups } from './groups.ts';
 import { planCut, planForMacs } from './plan.ts';
@@ -43,6 +45,18 @@ test('scores are those worked out by hand, with mean 1', () => {
   near(valueScores(groups, new Map([['d', { axis: 1, scores: [0, 1, 2, 1] }]])).get('w[1]'), [0, 1, 2, 1]);
   assert.throws(() => unitScores(TWO_LAYERS, groups, () => [1, 2], 'sum'), /has 8 elements, not 2/);
   assert.throws(() => valueScores(groups, new Map([['d', { axis: 1, scores: [1] }]])), /4 indices, not 1/);
+});
+
+test('what units give to their readers is weighed by their activations', async () => {
+  const groups = pruneGroups(TWO_LAYERS);
+  const model = parseText(printText(TWO_LAYERS));
+  model.graph.initializers.set('v', Tensor.float32([4, 1], [1, 1, -2, 1]));
+  const data = inMemory({ x: Tensor.float32([2, 2], [1, 0, 0, 1]) });
+  // Behind the Relu: 10, 9, 13, 9 and 10, 11, 5, 9.
+  const roots = [10, Math.sqrt(101), 2 * Math.sqrt(97), 9];
+  const mean = roots.reduce((a, b) => a + b) / 4;
+  const found = (await activationImportance(model, groups, data)).get('w[1]')!;
+  for (const [i, root] of roots.entries()) assert.ok(Math.abs(found[i]! - root / mean) < 1e-6, `${found}`);
 });
 
 test('the least important units go first, and MACs are as planned', () => {

@@ -12,13 +12,13 @@ export type UnitScores = ReadonlyMap<string, Float64Array>;
  */
 export type Aggregation = 'mean' | 'root-mean' | 'sum';
 
-/** Scores from the weights alone: the mean size of a unit's weights, or the root of the mean square. */
+/** Scores from the weights alone (float32): the mean size of a unit's weights, or the root of the mean square. */
 export function weightImportance(model: Model, groups: PruneGroups, norm: 'l1' | 'l2'): UnitScores {
-  const square = (value: number) => value * value;
   const sizes = (name: string) => {
     const tensor = model.graph.initializers.get(name) ?? constantOf(model.graph, name);
-    if (tensor?.dtype !== 'float32' && tensor?.dtype !== 'float64') return undefined;
-    return Float64Array.from(tensor.numbers(), norm === 'l1' ? Math.abs : square);
+    if (tensor?.dtype !== 'float32') return undefined;
+    const values = tensor.as('float32');
+    return norm === 'l1' ? values.map(Math.abs) : values.map((value) => value * value);
   };
   return unitScores(model, groups, sizes, norm === 'l1' ? 'mean' : 'root-mean');
 }
@@ -35,16 +35,17 @@ export function unitScores(
   how: Aggregation,
   roles: readonly Role[] = ['producer', 'consumer'],
 ): UnitScores {
+  const free = groups.groups.filter(({ pinned }) => pinned === undefined);
+  const told = free.map(({ members }) => members.filter(({ role }) => roles.includes(role)));
+  const sums = sumsAlong(model, told.flat(), perElement);
   const scores = new Map<string, Float64Array>();
-  for (const { id, units, members, pinned } of groups.groups) {
-    if (pinned !== undefined) continue;
+  for (const [at, { id, units }] of free.entries()) {
     const total = new Float64Array(units);
     let counted = 0;
-    for (const member of members) {
-      if (!roles.includes(member.role)) continue;
-      const elements = perElement(member.initializer);
-      if (elements === undefined) continue;
-      const own = memberScores(model, member, elements, how);
+    for (const member of told[at]!) {
+      const along = sums.get(`${member.initializer}[${member.axis}]`);
+      if (along === undefined) continue;
+      const own = memberScores(member, along, how);
       const mean = how === 'sum' ? 1 : meanOf(own);
       for (let unit = 0; unit < units; unit++) total[unit]! += mean > 0 ? own[unit]! / mean : 0;
       counted++;
@@ -90,21 +91,55 @@ export function valueScores(
   return result;
 }
 
-function memberScores(
+/** Sums over all that lies at each index of an axis, and how many elements that is. */
+interface Along {
+  readonly sums: Float64Array;
+  readonly each: number;
+}
+
+/** The sums along the axes of members, "constant[axis]"; the elements of each constant are asked for once. */
+function sumsAlong(
   { graph }: Model,
-  { initializer, axis, indices }: Member,
-  elements: ArrayLike<number>,
-  how: Aggregation,
-): Float64Array {
-  const { dims } = (graph.initializers.get(initializer) ?? constantOf(graph, initializer))!;
-  if (elements.length !== sizeOf(dims)) {
-    const why = `"${initializer}" has ${sizeOf(dims)} elements, not ${elements.length}`;
-    throw fail('PRUNE_OPTION_INVALID', why);
+  members: readonly Member[],
+  perElement: (initializer: string) => ArrayLike<number> | undefined,
+): Map<string, Along> {
+  const wanted = new Map<string, Set<number>>();
+  for (const { initializer, axis } of members) {
+    wanted.set(initializer, (wanted.get(initializer) ?? new Set()).add(axis));
   }
-  const [inner, size] = [sizeOf(dims.slice(axis + 1)), dims[axis]!];
+  const result = new Map<string, Along>();
+  for (const [name, axes] of wanted) {
+    const elements = perElement(name);
+    if (elements === undefined) continue;
+    const { dims } = (graph.initializers.get(name) ?? constantOf(graph, name))!;
+    if (elements.length !== sizeOf(dims)) {
+      const why = `"${name}" has ${sizeOf(dims)} elements, not ${elements.length}`;
+      throw fail('PRUNE_OPTION_INVALID', why);
+    }
+    for (const axis of axes) {
+      result.set(`${name}[${axis}]`, {
+        sums: sumAlong(elements, dims, axis),
+        each: elements.length / dims[axis]!,
+      });
+    }
+  }
+  return result;
+}
+
+function sumAlong(elements: ArrayLike<number>, dims: readonly number[], axis: number): Float64Array {
+  const [size, inner] = [dims[axis]!, sizeOf(dims.slice(axis + 1))];
   const sums = new Float64Array(size);
-  for (let at = 0; at < elements.length; at++) sums[Math.floor(at / inner) % size]! += elements[at]!;
-  const each = elements.length / size;
+  for (let at = 0; at < elements.length; ) {
+    for (let index = 0; index < size; index++) {
+      let sum = 0;
+      for (const end = at + inner; at < end; at++) sum += elements[at]!;
+      sums[index]! += sum;
+    }
+  }
+  return sums;
+}
+
+function memberScores({ indices }: Member, { sums, each }: Along, how: Aggregation): Float64Array {
   return Float64Array.from(indices, (own) => {
     const sum = own.reduce((total, index) => total + sums[index]!, 0);
     if (how === 'sum') return sum;

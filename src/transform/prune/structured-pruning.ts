@@ -1,6 +1,7 @@
 import { fail } from '../../base/index.ts';
 import type { Model } from '../../graph/index.ts';
 import type { DeclaredError, Pass, PassContext, PassNote, PassResult } from '../pass.ts';
+import { activationImportance } from './activation-importance.ts';
 import { captureOf } from './capture.ts';
 import { cutUnits } from './cut-units.ts';
 import type { PruneGroup, PruneGroups } from './group.ts';
@@ -10,8 +11,8 @@ import { type RepairNote, repairConsumers } from './repair.ts';
 import { type UnitScores, weightImportance } from './scores.ts';
 
 export interface PruningOptions extends CutOptions {
-  /** How units are ranked: by the sizes of their weights. */
-  readonly importance: 'l1' | 'l2';
+  /** How units are ranked: by the sizes of their weights, or of what they give to the layers that read them (needs data). */
+  readonly importance: 'l1' | 'l2' | 'activations';
   /** Scores that are known already (from gradients or activations), of this very model: instead of `importance`. */
   readonly scores?: UnitScores;
   /** Refits the layers that read cut units to the samples; needs data. */
@@ -39,7 +40,7 @@ export const structuredPruning: Pass<PruningOptions> = {
   },
   error: (): DeclaredError => ({ kind: 'lossy', why: 'what the units carried is lost' }),
   async apply(model: Model, options: PruningOptions, context: PassContext): Promise<PassResult> {
-    const { ratio, importance, repair, batch, samples } = options;
+    const { ratio, repair, batch, samples } = options;
     const { signal, seed, calibration } = context;
     signal?.throwIfAborted();
     if (ratio === 0) return { model, modified: false, notes: [] };
@@ -48,7 +49,7 @@ export const structuredPruning: Pass<PruningOptions> = {
       throw fail('CALIBRATION_NEEDED', 'refitting the layers behind a cut needs samples', { hint });
     }
     const groups = pruneGroups(model);
-    const scores = options.scores ?? weightImportance(model, groups, importance);
+    const scores = options.scores ?? (await scoresOf(model, groups, options, context));
     const plan = planCut(groups, scores, options);
     if (plan.cut.size === 0) return { model, modified: false, notes: [] };
     const small = cutUnits(model, groups, plan.cut);
@@ -63,6 +64,23 @@ export const structuredPruning: Pass<PruningOptions> = {
     return { model: repaired.model, modified: true, notes: [...notes, ...repaired.notes.map(repairNote)] };
   },
 };
+
+/** Groups that activations say nothing of are ranked by their weights. */
+async function scoresOf(
+  model: Model,
+  groups: PruneGroups,
+  { importance, batch, samples }: PruningOptions,
+  { calibration, signal }: PassContext,
+): Promise<UnitScores> {
+  if (importance !== 'activations') return weightImportance(model, groups, importance);
+  if (calibration === undefined) {
+    const hint = 'Give --data, or rank by l1 or l2.';
+    throw fail('CALIBRATION_NEEDED', 'ranking by activations needs samples', { hint });
+  }
+  const indices = Array.from({ length: Math.min(samples, calibration.size) }, (_, i) => i);
+  const seen = await activationImportance(model, groups, calibration, { batch, indices, signal });
+  return new Map([...weightImportance(model, groups, 'l2'), ...seen]);
+}
 
 function cutNotes({ groups }: PruneGroups, { cut }: CutPlan): PassNote[] {
   return groups.flatMap((group): PassNote[] => {
