@@ -107,7 +107,8 @@ export const ACTIVATIONS = {
   HardSwish: pointwise((to, g, x) => {
     const clipped = to.op('Clip', [x, to.float(-3), to.float(3)]);
     const beyond = signs(to, to.op('Sub', [x, clipped]));
-    const thirds = to.op('Mul', [clipped, to.float(1 / 3)]);
+    // A division: thirds have to cancel to the last bit beyond -3.
+    const thirds = to.op('Div', [clipped, to.float(3)]);
     const slope = to.op('Sub', [thirds, to.op('Mul', [beyond, to.float(0.5)])]);
     return to.op('Mul', [g, to.op('Add', [slope, to.float(0.5)])]);
   }),
