@@ -145,6 +145,22 @@ for (const kind of ['Conv', 'Gemm', 'MatMul'] as const) {
   });
 }
 
+test('a wide convolution is refitted by mixing channels', async () => {
+  const model = redundant('Conv');
+  const groups = pruneGroups(model);
+  const small = cutUnits(model, groups, LAST_HALF);
+  const { model: repaired, notes } = await repairConsumers(
+    model,
+    { model: small, groups, cut: LAST_HALF },
+    captureOf(normalData([3, 6, 6], 200, 3)),
+    { ridge: 1e-8, maxUnknowns: 20 },
+  );
+  assert.ok(notes[0]!.refused === undefined && notes[0]!.after < 1e-6, JSON.stringify(notes));
+  const feeds = { x: normals(new Random(9), [16, 3, 6, 6]) };
+  const [cutError, error] = [await distance(small, model, feeds), await distance(repaired, model, feeds)];
+  assert.ok(error < 0.1 * cutError, `${cutError} to ${error}`);
+});
+
 test('a layer that cannot be refitted says why, and one that gains nothing stays', async () => {
   const model = redundant('Gemm');
   const twice = cloneModel(model);
