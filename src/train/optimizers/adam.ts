@@ -5,8 +5,9 @@ const BETA2 = 0.999;
 const EPSILON = 1e-8;
 
 /**
- * Kingma and Ba 2015 in the order of their section 2: the corrections of both means go into the step size and epsilon,
- * which are scalars, and cost no pass over the weights.
+ * Kingma and Ba 2015 in the order of their section 2: the corrections of both means go into the step size and epsilon. The
+ * means are kept without their factors (mean / (1 - beta1), square / (1 - beta2)), which go into these scalars too: every
+ * operator here is a pass over all weights.
  */
 function adaptive(name: string, summary: string, decoupledDecay: boolean): Optimizer {
   return {
@@ -16,12 +17,12 @@ function adaptive(name: string, summary: string, decoupledDecay: boolean): Optim
     decoupledDecay,
     slots: ['mean', 'square'],
     scalars(step, rate, { momentum = BETA1, beta2 = BETA2, epsilon = EPSILON }) {
-      const root = Math.sqrt(1 - beta2 ** step);
-      return { rate: (rate * root) / (1 - momentum ** step), floor: epsilon * root };
+      const root = Math.sqrt((1 - beta2 ** step) / (1 - beta2));
+      return { rate: (rate * root * (1 - momentum)) / (1 - momentum ** step), floor: epsilon * root };
     },
     update({ to, parameters, gradient, slots, scalars, options }) {
       const keep = (slot: string, beta: number, value: string) =>
-        to.op('Add', [to.op('Mul', [slot, to.float(beta)]), to.op('Mul', [value, to.float(1 - beta)])]);
+        to.op('Add', [to.op('Mul', [slot, to.float(beta)]), value]);
       const mean = keep(slots.mean!, options.momentum ?? BETA1, gradient);
       const square = keep(slots.square!, options.beta2 ?? BETA2, to.op('Mul', [gradient, gradient]));
       const size = to.op('Add', [to.op('Sqrt', [square]), scalars.floor!]);

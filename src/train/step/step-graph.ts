@@ -1,4 +1,4 @@
-import { type Model, removeDead, sortNodes, Tensor } from '../../graph/index.ts';
+import { bypass, type Graph, type Model, removeDead, sortNodes, Tensor } from '../../graph/index.ts';
 import type { Composer } from '../composer.ts';
 import type { Optimizer, OptimizerOptions } from '../optimizers/optimizer.ts';
 import type { Layout } from '../parameters/layout.ts';
@@ -66,6 +66,7 @@ export function buildStep(forward: Model, options: StepOptions): StepGraph {
   running?.lower();
   removeDead(graph);
   sortNodes(graph);
+  nameOutputs(graph);
   return {
     model: to.model,
     carry,
@@ -75,6 +76,15 @@ export function buildStep(forward: Model, options: StepOptions): StepGraph {
     targets,
     shapeOf: (value) => to.shape(value),
   };
+}
+
+/** Outputs are made under their own names: an Identity would copy every weight once more. */
+function nameOutputs(graph: Graph): void {
+  const outputs = new Set(graph.outputs.map(({ name }) => name));
+  for (const node of [...graph.nodes]) {
+    if (node.op === 'Identity' && node.domain === '' && outputs.has(node.outputs[0]!))
+      bypass(graph, node, node.inputs[0]!);
+  }
 }
 
 function flat(values: Float32Array): Tensor {
