@@ -16,6 +16,8 @@ export { Teacher, type Unmake } from './loop/teacher.ts';
 export { LOSSES, type LossName } from './losses/index.ts';
 export type { Loss, LossOptions } from './losses/loss.ts';
 export { type Tail, tailOf } from './losses/scores.ts';
+export { lowerMacros, MACROS, type MacroName, macroOf } from './macros/index.ts';
+export { MACRO_DOMAIN, type Macro } from './macros/macro.ts';
 export { OPTIMIZERS, type OptimizerName } from './optimizers/index.ts';
 export type { Optimizer, OptimizerOptions } from './optimizers/optimizer.ts';
 export { type TrainableOptions, trainableWeights } from './parameters/trainable.ts';

@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Composer, EXPANSIONS, GRADIENTS, type GradientRule, STOPS } from '../../src/train/index.ts';
+import {
+  Composer,
+  EXPANSIONS,
+  GRADIENTS,
+  type GradientRule,
+  MACRO_DOMAIN,
+  MACROS,
+  STOPS,
+} from '../../src/train/index.ts';
 import { evaluate } from '../reference/index.ts';
 import { GRADIENT_CASES } from './gradients/cases.ts';
 import {
@@ -78,7 +86,8 @@ test(`every gradient meets finite differences in double precision, and runs, in 
   }
   await t.test('every row has a case', () => {
     const named = new Set(GRADIENT_CASES.flatMap(({ ops }) => ops));
-    const rows = [...ROWS.keys(), ...Object.keys(EXPANSIONS)];
+    const macros = Object.keys(MACROS).map((name) => `${MACRO_DOMAIN}:${name}`);
+    const rows = [...ROWS.keys(), ...Object.keys(EXPANSIONS), ...macros];
     assert.deepEqual(
       rows.filter((key) => !named.has(key)),
       [],

@@ -2,11 +2,13 @@ import { fail } from '../../base/index.ts';
 import { type Node, topologicalOrder } from '../../graph/index.ts';
 import type { Composer } from '../composer.ts';
 import { batchNormalization } from './batch-normalization.ts';
+import { fakeQuantize } from './fake-quantize.ts';
 import { MACRO_DOMAIN, type Macro } from './macro.ts';
 
 /** Every macro by name: a new one is a file, its test and a line here. */
 export const MACROS = {
   BatchNormalization: batchNormalization,
+  FakeQuantize: fakeQuantize,
 } as const satisfies Record<string, Macro>;
 
 export type MacroName = keyof typeof MACROS;

@@ -13,7 +13,7 @@ import {
   tensorType,
   type ValueInfo,
 } from '../../../src/graph/index.ts';
-import { TRAINING_OPSET } from '../../../src/train/index.ts';
+import { type Composer, TRAINING_OPSET } from '../../../src/train/index.ts';
 
 /** A forward graph, whose gradients are held to finite differences at these feeds. */
 export interface Forward {
@@ -22,6 +22,11 @@ export interface Forward {
   readonly feeds: Readonly<Record<string, Tensor>>;
   /** The values whose gradients are checked; unless said, all float inputs. */
   readonly wrt?: readonly string[];
+  /**
+   * Puts macros into the graph that is differentiated, instead of nodes of `model`: what finite differences see of a macro.
+   * The outputs keep their names.
+   */
+  readonly compose?: (to: Composer) => void;
 }
 
 /** One row of the contract: what it shows, the rows of GRADIENTS it is there for, and a maker of random graphs. */

@@ -3,6 +3,7 @@ import { ATTENTION_CASES, NORM_CASES } from './attention-cases.ts';
 import { BLOCK_CASES } from './block-cases.ts';
 import type { GradientCase } from './case.ts';
 import { CONV_CASES } from './conv-cases.ts';
+import { MACRO_CASES } from './macro-cases.ts';
 import { MATMUL_CASES } from './matmul-cases.ts';
 import { GATHER_CASES, MOVE_CASES } from './move-cases.ts';
 import { NORMALIZE_CASES } from './normalize-cases.ts';
@@ -30,4 +31,5 @@ export const GRADIENT_CASES: readonly GradientCase[] = [
   ...POOL_CASES,
   ...NORMALIZE_CASES,
   ...RESAMPLE_CASES,
+  ...MACRO_CASES,
 ];

@@ -17,6 +17,7 @@ import {
   expandNodes,
   type GradientRule,
   gradientRuleOf,
+  lowerMacros,
 } from '../../../src/train/index.ts';
 import { evaluate, finiteDifferences, KERNELS, ofTensor, type Value } from '../../reference/index.ts';
 import type { Forward, GradientCase } from './case.ts';
@@ -134,6 +135,7 @@ export function gradientModel(
 ): { model: Model; asked: ReadonlySet<string>; expanded: ReadonlySet<string> } {
   const model = cloneModel(forward.model);
   const to = composerOf(Made, model, forward.feeds);
+  forward.compose?.(to);
   let sum: string | undefined;
   for (const [name, weight] of weights) {
     // Of whatever width it is, the scalar is a float32.
@@ -151,6 +153,7 @@ export function gradientModel(
     asked.add(opKey(node));
     return own && rule(opKey(node), own);
   });
+  lowerMacros(to);
   // Those that are still there were not on the way.
   const left = new Set(model.graph.nodes.map(opKey));
   const before = new Set(forward.model.graph.nodes.map(opKey));
