@@ -52,6 +52,8 @@ export interface SearchOutcome {
 const UNTIL = { candidates: 0.6, repair: 0.75, settings: 0.9 } as const;
 /** The same where models are trained, which takes the most time. */
 const UNTIL_TRAINED = { candidates: 0.8, repair: 0.87, settings: 0.95 } as const;
+/** Smaller models that are quantized too. */
+const MOST_SHAPES = 3;
 /** Share of the budget after which no training is started. */
 const TRAINING_SHARE = 0.6;
 /** Seconds of one race against the baseline while searching, and of the last one. */
@@ -151,8 +153,8 @@ class Search {
   }
 
   /**
-   * Smaller models first: each way of making one goes on to its next size while the last one kept the accuracy on the search
-   * part. Returns those that did, the cheapest first.
+   * Smaller models first: every way of making one at its largest size, then those that kept the accuracy on the search part at
+   * their next. Returns the cheapest of all that kept it, the cheapest first.
    */
   async #tryShapes(clean: Model): Promise<Variant[]> {
     const { training, budget, goal } = this.#o;
@@ -161,19 +163,23 @@ class Search {
     const stage = this.#o.progress.stage('smaller models', families.flat().length);
     const kept: Variant[] = [];
     try {
-      for (const sizes of families) {
-        for (const candidate of sizes) {
-          stage.advance(1, candidate.title);
-          if (!budget.allows(candidate.title, TRAINING_SHARE)) continue;
-          const variant = await this.#attempt(candidate);
-          if (variant === undefined || !(variant.drop!.value <= goal.maxDrop)) break;
-          kept.push(variant);
+      const open = new Set(families);
+      for (let size = 0; open.size > 0; size++) {
+        for (const sizes of open) {
+          const candidate = sizes[size];
+          if (candidate !== undefined) stage.advance(1, candidate.title);
+          const variant =
+            candidate !== undefined && budget.allows(candidate.title, TRAINING_SHARE)
+              ? await this.#attempt(candidate)
+              : undefined;
+          if (variant !== undefined && variant.drop!.value <= goal.maxDrop) kept.push(variant);
+          else open.delete(sizes);
         }
       }
     } finally {
       stage.end();
     }
-    return kept.sort((a, b) => objectiveOf(a, goal) - objectiveOf(b, goal));
+    return kept.sort((a, b) => objectiveOf(a, goal) - objectiveOf(b, goal)).slice(0, MOST_SHAPES);
   }
 
   async #tryCandidates(clean: Model, shapes: readonly Variant[]): Promise<void> {

@@ -6,25 +6,46 @@ import type { Variant } from './variant.ts';
 
 /** Shares of the MACs that smaller models are made for, the largest first. */
 const SHARES = [0.5, 0.25, 0.12] as const;
+/** The rest of the time cuts, refits and measures. */
+const TRAINED = 0.6;
 /** A pass over the data takes some time however small the share: fewer seconds than these teach nothing. */
 const LEAST_SECONDS = 3;
 
 /**
- * Ways of making the model smaller by training, each with its sizes, the largest first. `seconds`: what all of them together
- * may take.
+ * Ways of making the model smaller by training, each with its sizes, the largest first: cutting it, leaving blocks out, and
+ * architectures that suit what it reads. `seconds`: what all of them together may take.
  */
 export function shapesFor(model: Model, seconds: number): Candidate[][] {
   const names = architecturesFor(model);
-  const count = SHARES.length * (names.length + 1);
-  const each = Math.max(LEAST_SECONDS, (0.9 * seconds) / count);
+  const count = SHARES.length * (names.length + 1) + 1;
+  const each = Math.max(LEAST_SECONDS, (TRAINED * seconds) / count);
   return [
+    SHARES.map((share) => pruned(share, each)),
     ...names.map((name) => SHARES.map((share) => distilled(`${name}:${share}`, share, each))),
     [distilled('shallower:0.5', undefined, each)],
   ];
 }
 
+const percent = (share: number) => `${Math.round(100 * share)} % of the MACs`;
+
+function pruned(share: number, seconds: number): Candidate {
+  return {
+    id: `prune-${Math.round(100 * share)}`,
+    title: `pruned (${percent(share)})`,
+    recipe: [
+      ...FOUNDATION,
+      {
+        pass: 'prune-tune',
+        options: { ratio: 1 - share, seconds },
+        words: `pruned to ${percent(share)}, refitted and taught`,
+      },
+    ],
+    kind: 'float',
+  };
+}
+
 function distilled(student: string, share: number | undefined, seconds: number): Candidate {
-  const size = share === undefined ? '' : ` (${Math.round(100 * share)} % of the MACs)`;
+  const size = share === undefined ? '' : ` (${percent(share)})`;
   const name = student.split(':')[0]!;
   return {
     id: `distill-${student.replace(/[^a-z0-9]+/g, '-')}`,
