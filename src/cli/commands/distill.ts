@@ -20,7 +20,7 @@ export const distillCommand: Command = {
       withData(command, true)
         .requiredOption(
           '--student <what>',
-          `an .onnx file; shallower:0.5 (half of the teacher's blocks); or ${Object.keys(ARCHITECTURES).join(', ')}, with :0.1 for a tenth of the teacher's MACs or :x0.5 for half of its usual width`,
+          `an .onnx file; narrower:0.5 (channels cut to half of the MACs); shallower:0.5 (half of the blocks); or ${Object.keys(ARCHITECTURES).join(', ')}, with :0.1 for a tenth of the teacher's MACs or :x0.5 for half of its usual width`,
         )
         .option(
           '--alpha <x>',

@@ -29,7 +29,10 @@ export function blocksOf(model: Model): Block[] {
   const inference = inferShapes(model, { strict: false });
   const order = topologicalOrder(graph);
   const trunk = trunkOf(model, order);
-  const weights = new Set(trainableWeights(model));
+  // A bias or the scale of a norm alone makes no layer.
+  const weights = new Set(
+    trainableWeights(model).filter((name) => graph.initializers.get(name)!.dims.length >= 2),
+  );
   const place = new Map(order.map((node, i) => [node, i]));
   const { producers } = indexGraph(graph);
   const placeOf = (name: string) => {

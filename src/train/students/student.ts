@@ -4,6 +4,7 @@ import { costOf, type Model } from '../../graph/index.ts';
 import { buildForMacs } from '../architectures/build-for-macs.ts';
 import { ARCHITECTURES, architectureByName } from '../architectures/index.ts';
 import { tailOf } from '../losses/scores.ts';
+import { narrowerCopy } from './narrower.ts';
 import { normalizeInputs } from './normalize-inputs.ts';
 import { shallowerCopy } from './shallower.ts';
 import { taskOf } from './task-of.ts';
@@ -12,11 +13,13 @@ import { taskOf } from './task-of.ts';
 export type StudentRequest =
   /** Without some of its blocks; the others keep their weights. */
   | { readonly kind: 'shallower'; readonly keep: number }
+  /** With fewer channels, in every layer the same share; `keep` is the share of the MACs. The strongest keep their weights. */
+  | { readonly kind: 'narrower'; readonly keep: number }
   /** A built-in architecture, untrained: as wide as `macs` (a share of the teacher's) allows, else by a factor of its channels. */
   | { readonly kind: 'architecture'; readonly name: string; readonly macs?: number; readonly width?: number };
 
 /**
- * 'shallower:0.5', 'ds-cnn', 'ds-cnn:0.1' (a tenth of the teacher's MACs), 'mlp:x0.5' (half of its channels). Undefined for what
+ * 'shallower:0.5', 'narrower:0.25', 'ds-cnn', 'ds-cnn:0.1' (a tenth of the teacher's MACs), 'mlp:x0.5' (half of its channels). Undefined for what
  * looks like a file. Throws USAGE_BAD_OPTION.
  */
 export function parseStudent(text: string): StudentRequest | undefined {
@@ -26,7 +29,9 @@ export function parseStudent(text: string): StudentRequest | undefined {
   const value = number === undefined ? undefined : Number(number);
   const wrong = value !== undefined && !(value > 0 && (factor !== undefined || value <= 1));
   if (wrong) throw fail('USAGE_BAD_OPTION', `--student ${text}: the share must be above 0 and at most 1`);
-  if (name === 'shallower' && factor === undefined) return { kind: 'shallower', keep: value ?? 0.5 };
+  if ((name === 'shallower' || name === 'narrower') && factor === undefined) {
+    return { kind: name, keep: value ?? 0.5 };
+  }
   if (!Object.hasOwn(ARCHITECTURES, name)) {
     const names = Object.keys(ARCHITECTURES).join(', ');
     throw fail(
@@ -61,6 +66,7 @@ export async function makeStudent(
     const words = `the teacher without ${removed.length} of its blocks (${removed.map(({ to }) => to).join(', ')})`;
     return { model, words, macs: costOf(model).total.macs };
   }
+  if (request.kind === 'narrower') return narrowerCopy(teacher, request.keep, signal);
   const architecture = architectureByName(request.name);
   const task = await taskOf(teacher, data, signal);
   const probabilities = task.outputs.some(({ name }) => tailOf(teacher, name).kind !== 'none');
