@@ -24,18 +24,16 @@ const conv: GradientRule = (site) => {
 
 /**
  * The gradient of a convolution's input is the transposed convolution of g. A stride of 1 makes that a Conv with the kernel
- * turned round, which ONNX Runtime does faster, except for depthwise kernels over narrow maps (measured).
+ * turned round, which ONNX Runtime does faster, the more so in its blocked layout (measured).
  */
 function inputGradient(site: GradientSite, g: string, w: string, window: Window, group: number): string {
   const { to } = site;
   const [, m] = to.shape(g) as [number, number];
   const [, inner] = to.shape(w) as [number, number];
-  const dims = site.shape(0);
   const dense = window.strides.every((stride) => stride === 1);
-  const narrow = inner === 1 && group > 1 && dims.at(-1)! < 12;
   const begins = window.kernel.map((_, i) => reach(window, i) - 1 - window.begins[i]!);
   const ends = window.kernel.map((_, i) => reach(window, i) - 1 - window.ends[i]!);
-  if (dense && !narrow && [...begins, ...ends].every((pad) => pad >= 0)) {
+  if (dense && [...begins, ...ends].every((pad) => pad >= 0)) {
     const turned = turnedRound(to, w, group, m / group, inner);
     return to.op('Conv', [g, turned], { group, dilations: window.dilations, pads: [...begins, ...ends] });
   }

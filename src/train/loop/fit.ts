@@ -4,6 +4,7 @@ import { type Dataset, fingerprint, planBatch } from '../../data/index.ts';
 import { encodeModel, type Model, sizeOf } from '../../graph/index.ts';
 import { evaluate } from '../../measure/index.ts';
 import { openSession } from '../../run/index.ts';
+import { blockSize } from '../blocked/block-size.ts';
 import { optimizerByName } from '../optimizers/index.ts';
 import { trainableWeights } from '../parameters/trainable.ts';
 import type { Prepared } from '../prepare/prepare.ts';
@@ -47,6 +48,7 @@ export async function fit(
     average: options.average !== undefined,
     mix: (options.mixup ?? 0) > 0,
     normalization: options.normalization,
+    block: forward.graph.nodes.some(({ op }) => op === 'Conv') ? await blockSize() : 0,
   });
   const targets = new Targets(graph.targets, data, teacher);
   await targets.checkLabels((port) => classesOf(port, graph.shapeOf(port.term.prediction)), signal);

@@ -1,4 +1,5 @@
 import { bypass, type Graph, type Model, removeDead, sortNodes, Tensor } from '../../graph/index.ts';
+import { blockConvolutions } from '../blocked/convolutions.ts';
 import type { Composer } from '../composer.ts';
 import type { Optimizer, OptimizerOptions } from '../optimizers/optimizer.ts';
 import type { Layout } from '../parameters/layout.ts';
@@ -15,6 +16,8 @@ export interface StepOptions extends GradientOptions {
   readonly decay?: number;
   /** Whether a moving average of the weights is kept. Its gain is a scalar of each step. */
   readonly average?: boolean;
+  /** Channels of a block in the runtime's own layout, for faster convolutions; see `blockSize`. Default 0: plain ones. */
+  readonly block?: number;
 }
 
 /** One step of training as one graph, and what must be known to run it. */
@@ -67,6 +70,7 @@ export function buildStep(forward: Model, options: StepOptions): StepGraph {
   removeDead(graph);
   sortNodes(graph);
   nameOutputs(graph);
+  blockConvolutions(to, options.block ?? 0);
   return {
     model: to.model,
     carry,
