@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { accuracy, spiral, spiralNet } from '../../test/train/spiral.ts';
-import { encodeModel, parseText } from '../graph/index.ts';
+import { cloneModel, encodeModel, parseText, Tensor } from '../graph/index.ts';
 import { openSession } from '../run/index.ts';
 import { distill } from './distill.ts';
+import { makeStudent } from './students/student.ts';
 import { train } from './train.ts';
 
 const UNLABELLED = spiral(1500, 1, false);
@@ -43,6 +44,32 @@ test('a session teaches what its model teaches, up to the rounding of its probab
   const { model } = await distill(session, spiralNet(5, 12), UNLABELLED, FIT);
   await session.dispose();
   assert.ok((await accuracy(model, TEST)) > (await accuracy(TEACHER, TEST)) - 6);
+});
+
+test('a teacher whose scores are in the hundreds teaches too, and its narrower copy keeps their size', async () => {
+  const loud = cloneModel(TEACHER);
+  const { graph } = loud;
+  for (const name of ['w2', 'b2']) {
+    const tensor = graph.initializers.get(name)!;
+    graph.initializers.set(
+      name,
+      Tensor.float32(
+        tensor.dims,
+        tensor.as('float32').map((value) => 100 * value),
+      ),
+    );
+  }
+  graph.nodes = graph.nodes.filter(({ op }) => op !== 'Softmax');
+  graph.nodes.at(-1)!.outputs[0] = 'p';
+  const fresh = await distill(loud, spiralNet(5, 12, false), LABELLED, FIT);
+  const { model: narrow } = await makeStudent({ kind: 'narrower', keep: 0.25 }, loud, LABELLED);
+  const copy = await distill(loud, narrow, LABELLED, { ...FIT, epochs: 10 });
+  for (const { model } of [fresh, copy]) {
+    assert.ok(
+      (await accuracy(model, TEST)) > (await accuracy(TEACHER, TEST)) - 6,
+      String(await accuracy(model, TEST)),
+    );
+  }
 });
 
 test('the teacher is left as it was', async () => {

@@ -7,6 +7,7 @@ import type { FitOptions, FitResult } from './loop/options.ts';
 import { Teacher, type Unmake } from './loop/teacher.ts';
 import { lossByName } from './losses/index.ts';
 import type { LossOptions } from './losses/loss.ts';
+import { scalesOf } from './losses/score-scale.ts';
 import { type Tail, tailOf } from './losses/scores.ts';
 import { prepareForTraining } from './prepare/prepare.ts';
 import type { Term } from './step/objective.ts';
@@ -67,6 +68,7 @@ export async function distill(
     const pairs = pairOutputs(prepared.forward, side.outputs);
     const terms: Term[] = [];
     const unmake = new Map<string, Unmake>();
+    const scales = new Map<string, number>();
     for (const pair of pairs) {
       const tail = tailOf(prepared.forward, pair.student);
       const known =
@@ -78,11 +80,15 @@ export async function distill(
       const reads = chosen.reads === 'scores';
       const output = reads ? known.scores : pair.teacher;
       unmake.set(output, reads ? known.unmake : 'none');
+      const { scale, targetScale } = reads
+        ? await scalesOf(side.session, output, known.unmake, prepared.forward, tail.scores, data)
+        : { scale: 1, targetScale: 1 };
+      scales.set(tail.scores, scale);
       terms.push({
         loss: chosen,
         prediction: reads ? tail.scores : pair.student,
         source: { from: 'teacher', output },
-        options: { axis, temperature },
+        options: { axis, temperature, scale, targetScale },
         weight: (share || 1) / pairs.length,
       });
     }
@@ -93,7 +99,10 @@ export async function distill(
     const all = share === 0 ? terms.slice(pairs.length) : terms;
     if (share < 1) {
       const labelled = labelTerms(prepared.forward, data, losses, { axis, smoothing });
-      all.push(...labelled.map((term) => ({ ...term, weight: term.weight * (1 - share) })));
+      for (const term of labelled) {
+        const loss = { ...term.options, scale: scales.get(term.prediction) ?? 1 };
+        all.push({ ...term, options: loss, weight: term.weight * (1 - share) });
+      }
     }
     const used = new Set(all.flatMap(({ source }) => (source.from === 'teacher' ? [source.output] : [])));
     const wanted = new Map([...unmake].filter(([name]) => used.has(name)));

@@ -103,7 +103,7 @@ export class Teacher {
 }
 
 /** The scores behind an output, up to a constant that a softmax takes away; bounded, since a rounded probability may be 0 or 1. */
-function scoresOf(tensor: Tensor, unmake: Unmake): Float32Array {
+export function scoresOf(tensor: Tensor, unmake: Unmake): Float32Array {
   const values = tensor.as('float32');
   if (unmake === 'none') return values;
   if (unmake === 'log') return values.map((p) => Math.log(Math.max(p, LEAST)));

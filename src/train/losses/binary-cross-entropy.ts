@@ -1,4 +1,4 @@
-import { type Loss, mixed } from './loss.ts';
+import { type Loss, mixed, scaled } from './loss.ts';
 
 /**
  * Yes or no: softplus(s) - target * s is -log of the probability that sigmoid(s) gives the target, without overflow where
@@ -18,7 +18,7 @@ export const binaryCrossEntropy: Loss = {
       const kept = to.op('Mul', [target, to.float(1 - smoothing)]);
       target = to.op('Add', [kept, to.float(smoothing / 2)]);
     }
-    return binaryDivergence(site.to, prediction, target);
+    return binaryDivergence(to, scaled(to, prediction, options.scale), target);
   },
 };
 

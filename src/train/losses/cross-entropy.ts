@@ -1,5 +1,5 @@
 import { Tensor } from '../../graph/index.ts';
-import { classAxis, type Loss, mixed } from './loss.ts';
+import { classAxis, type Loss, mixed, scaled } from './loss.ts';
 
 /** -sum over classes of target * log softmax(scores), the mean over samples (and places, where there are several a sample). */
 export const crossEntropy: Loss = {
@@ -21,7 +21,7 @@ export const crossEntropy: Loss = {
     const off = smoothing / classes;
     const values = to.constant(Tensor.float32([2], [off, 1 - smoothing + off]));
     const hot = mixed(site, to.op('OneHot', [target, depth, values], { axis }));
-    const logs = to.op('LogSoftmax', [prediction], { axis });
+    const logs = to.op('LogSoftmax', [scaled(to, prediction, options.scale)], { axis });
     const each = to.sum(to.op('Mul', [hot, logs]), [axis]);
     const all = to.shape(each).map((_, i) => i);
     return to.op('Neg', [to.mean(each, all)]);

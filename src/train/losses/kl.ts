@@ -1,5 +1,5 @@
 import { binaryDivergence } from './binary-cross-entropy.ts';
-import { classAxis, type Loss, mixed } from './loss.ts';
+import { classAxis, type Loss, mixed, scaled } from './loss.ts';
 
 /**
  * T^2 * KL(softmax(teacher / T) || softmax(scores / T)), the mean over samples (Hinton et al. 2015: the factor keeps the
@@ -13,12 +13,10 @@ export const kl: Loss = {
   target: (dims) => ({ dtype: 'float32', dims }),
   build(site) {
     const { to, prediction, target, options } = site;
-    const { temperature = 1 } = options;
+    const { temperature = 1, scale = 1, targetScale = 1 } = options;
     const axis = classAxis(options, to.shape(prediction).length);
-    const soft = (scores: string) =>
-      temperature === 1 ? scores : to.op('Mul', [scores, to.float(1 / temperature)]);
-    const wanted = mixed(site, to.op('Softmax', [soft(target)], { axis }));
-    const logs = to.op('LogSoftmax', [soft(prediction)], { axis });
+    const wanted = mixed(site, to.op('Softmax', [scaled(to, target, targetScale / temperature)], { axis }));
+    const logs = to.op('LogSoftmax', [scaled(to, prediction, scale / temperature)], { axis });
     const own = to.op('Log', [to.op('Max', [wanted, to.float(1e-30)])]);
     const each = to.sum(to.op('Mul', [wanted, to.op('Sub', [own, logs])]), [axis]);
     const mean = to.mean(
@@ -38,10 +36,9 @@ export const binaryKl: Loss = {
   target: (dims) => ({ dtype: 'float32', dims }),
   build(site) {
     const { to, prediction, target, options } = site;
-    const { temperature = 1 } = options;
-    const by = to.float(1 / temperature);
-    const wanted = mixed(site, to.op('Sigmoid', [to.op('Mul', [target, by])]));
-    const mean = binaryDivergence(to, to.op('Mul', [prediction, by]), wanted);
+    const { temperature = 1, scale = 1, targetScale = 1 } = options;
+    const wanted = mixed(site, to.op('Sigmoid', [scaled(to, target, targetScale / temperature)]));
+    const mean = binaryDivergence(to, scaled(to, prediction, scale / temperature), wanted);
     return to.op('Mul', [mean, to.float(temperature ** 2)]);
   },
 };

@@ -9,6 +9,13 @@ export interface LossOptions {
   readonly smoothing?: number;
   /** Softens both sides of a distillation (Hinton et al. 2015). Default 1. */
   readonly temperature?: number;
+  /**
+   * Factor on scores before a softmax or sigmoid. Models whose scores are in the hundreds answer by the largest alone: a softmax of
+   * them is 0 and 1, and teaches nothing about the rest. Default 1.
+   */
+  readonly scale?: number;
+  /** The same for a teacher's scores, which may be of another size. Default 1. */
+  readonly targetScale?: number;
 }
 
 /** Two samples' targets to be mixed (Zhang et al. 2018): weight `share` for one's own, the rest for the partner's. */
@@ -54,6 +61,11 @@ export interface Loss {
 export function classAxis(options: LossOptions, rank: number): number {
   const axis = options.axis ?? -1;
   return axis < 0 ? axis + rank : axis;
+}
+
+/** Scores times a factor; themselves where it is 1. */
+export function scaled(to: Composer, scores: string, factor = 1): string {
+  return factor === 1 ? scores : to.op('Mul', [scores, to.float(factor)]);
 }
 
 /** A target of numbers, mixed with the partner's where samples are mixed. */
