@@ -48,15 +48,17 @@ export function weightGradient(to: Composer, at: Correlation): string {
  * Which form is fastest in ONNX Runtime on a CPU (measured for 3x3 kernels, batch 16 to 64): a Conv over transposed
  * operands took 1.2 to 2.5 times as long as any of these.
  */
-function chooses({ inner, outer, spatial, taps }: Sizes, group: number): Form {
+function chooses({ inner, outer, spatial, area, taps }: Sizes, group: number): Form {
   // Each output channel sees one input channel: products of whole maps, no matrix to speak of.
   if (inner === 1 && group > 1) return outer === 1 && spatial.at(-1)! < 12 ? depthwiseLast : depthwise;
+  // More weights than a sample has numbers: one product over all samples, none for each to be summed.
+  if (group === 1 && inner * outer > area * (inner + outer)) return perTapLast;
   // One place: a product of matrices, nothing to slice.
   if (taps === 1) return perTap;
   // So few channels that nine products of thin matrices cost more than one of a wide one.
   if (inner <= 4) return columns;
-  // Small maps of many channels: with channels last the slices are long runs of memory.
-  if (group === 1 && inner >= 16 && spatial.at(-1)! <= 20) return perTapLast;
+  // Small maps of many channels: with channels last the slices are long runs of memory, and nothing is summed afterwards.
+  if (group === 1 && inner >= 8 && spatial.at(-1)! <= 20) return perTapLast;
   return perTap;
 }
 
@@ -100,14 +102,14 @@ const columns: Form = (to, at, sizes) => {
   return to.transpose(to.reshape(sum, [group * outer, count, inner]), [0, 2, 1]);
 };
 
-/** Channels last: (outer x N * area) (N * area x inner) for each place. */
+/** Windows with channels last: (outer x N * area) (N * area x inner) for each place. */
 const perTapLast: Form = (to, at, sizes) => {
-  const { n, inner, outer, area } = sizes;
-  const small = to.reshape(channelsLast(to, at.small), [n * area, outer]);
-  const rows = taps(to, paddedLast(to, at), at, sizes, 1).map((seen) => {
-    const matrix = to.reshape(seen, [n * area, inner]);
-    return to.op('FusedMatMul', [small, matrix], { transA: 1 }, 'com.microsoft');
-  });
+  const { n, inner, outer, area, spatial } = sizes;
+  const rest = spatial.map((_, i) => i + 2);
+  const small = to.reshape(to.transpose(at.small, [1, 0, ...rest]), [outer, n * area]);
+  const rows = taps(to, paddedLast(to, at), at, sizes, 1).map((seen) =>
+    to.op('MatMul', [small, to.reshape(seen, [n * area, inner])]),
+  );
   return stacked(to, rows, outer * inner);
 };
 

@@ -170,11 +170,13 @@ function dilatedSums(site: GradientSite, window: Window): string {
   });
 }
 
+/** A product with a constant map, broadcast: half the time of a repetition by Expand (measured). */
 const globalAverage: GradientRule = (site) => {
   const { to } = site;
-  const dims = site.shape(0);
-  const each = to.op('Mul', [site.gradient()!, to.float(1 / product(dims.slice(2)))]);
-  return [to.expand(each, dims)];
+  const spatial = site.shape(0).slice(2);
+  const size = product(spatial);
+  const share = to.constant(Tensor.float32([1, 1, ...spatial], new Array<number>(size).fill(1 / size)));
+  return [to.op('Mul', [site.gradient()!, share])];
 };
 
 /** Elements that are equal and largest share the gradient equally. */

@@ -99,6 +99,7 @@ export const CONV_CASES: readonly GradientCase[] = [
   convCase('three axes', { rank: 3, kernel: 2, inner: 1 }),
   convCase('five input channels', { rank: 2, group: 1, inner: 5 }),
   convCase('many input channels', { rank: 2, group: 1, inner: 16, outer: 2, kernel: 2 }),
+  convCase('pointwise, more weights than numbers', { rank: 1, kernel: 1, group: 1, inner: 9, outer: 9 }),
   convCase('pointwise', { rank: 2, kernel: 1, stride: 1, inner: 3 }),
   convCase('groups', { rank: 2, group: 3, inner: 2 }),
   convCase('groups of many', { rank: 1, group: 2, inner: 5, outer: 2 }),
