@@ -9,10 +9,10 @@ let found: Promise<number> | undefined;
 /**
  * How many channels ONNX Runtime puts side by side in its blocked layout (NCHWc) on this machine: 16 with AVX-512, 8 with
  * AVX2; 0 where it has none. Asked once a process, of the runtime itself: a convolution of constant weights is laid out
- * anew when a session opens, its channels rounded up to whole blocks.
+ * anew when a session opens, its channels rounded up to whole blocks. 0 too where it cannot be asked: it is about speed alone.
  */
 export function blockSize(): Promise<number> {
-  found ??= probe();
+  found ??= probe().catch(() => 0);
   return found;
 }
 
