@@ -4,7 +4,6 @@ import type { Command as Commander } from 'commander';
 import { fail, Random } from '../base/index.ts';
 import { type Dataset, subset } from '../data/index.ts';
 import { assertPlace, saveModel } from '../files/index.ts';
-import type { Model } from '../graph/index.ts';
 import { METRICS, metricByName } from '../measure/index.ts';
 import { quantity, textTable } from '../report/index.ts';
 import { type FitOptions, type FitResult, OPTIMIZERS, SCHEDULES, type Validation } from '../train/index.ts';
@@ -222,11 +221,10 @@ function tenth(data: Dataset, seed: number): { training: Dataset; held: Dataset 
 /** Saves what was fitted, takes the checkpoint away, and says what happened. */
 export async function finishTraining(
   result: FitResult,
-  model: Model,
   request: TrainingRequest,
   { print, note }: Console,
 ): Promise<Record<string, unknown>> {
-  await saveModel(model, request.out);
+  await saveModel(result.model, request.out);
   await request.removeCheckpoints();
   const { losses, validation, bestEpoch, steps, batch, seconds, weights, parameters, resumed } = result;
   const metric = request.fit.validation?.metric;

@@ -83,7 +83,7 @@ Examples:
     console.print(
       `student: ${student.words}, ${quantity(macs, '')} MACs${before === undefined ? '' : ` (the teacher takes ${quantity(before, '')})`}`,
     );
-    const json = await finishTraining(result, result.model, training, console);
+    const json = await finishTraining(result, training, console);
     return { json: { ...json, student: student.words, macs, teacherMacs: before } };
   },
 };

@@ -33,6 +33,6 @@ Examples:
     const losses = (options.loss as string[] | undefined)?.map(parseLoss);
     const model = await loadModel(path);
     const result = await train(model, request.data, { ...request.fit, losses });
-    return { json: await finishTraining(result, result.model, request, console) };
+    return { json: await finishTraining(result, request, console) };
   },
 };

@@ -35,13 +35,14 @@ export async function fit(
   const { forward } = prepared;
   const { seed = 0, progress = SILENT, signal } = options;
   checkOptions(options);
+  const optimizer = optimizerByName(options.optimizer ?? 'adam');
   const weights = trainableWeights(forward, options);
   const { batch, shapes } = batchOf(forward, data, options.batch ?? 64);
   const graph = buildStep(forward, {
     inputShapes: shapes,
     weights,
     terms,
-    optimizer: optimizerByName(options.optimizer ?? 'adam'),
+    optimizer,
     optimizerOptions: options.optimizerOptions,
     clip: options.clip,
     decay: options.decay,
@@ -69,7 +70,7 @@ export async function fit(
     order,
     batch,
     shapes,
-    optimizer: optimizerByName(options.optimizer ?? 'adam'),
+    optimizer,
     schedule: scheduleByName(options.schedule ?? 'cosine'),
     options,
     identity: await identityOf(prepared, terms, data, batch, options),

@@ -1,3 +1,4 @@
+import { SILENT } from '../../base/index.ts';
 import { bind, type Dataset } from '../../data/index.ts';
 import { cloneModel, type Model, Tensor } from '../../graph/index.ts';
 import { type Feeds, type Fetches, openStateful, type StatefulSession } from '../../run/index.ts';
@@ -107,17 +108,17 @@ export class Run {
   async toEnd(): Promise<Omit<FitResult, 'batch' | 'weights' | 'parameters'>> {
     const { options, order } = this.#plan;
     if (this.#steps === 0) await this.#planByTime(options.seconds!);
-    const stage = (options.progress ?? { stage: () => undefined }).stage('Training', this.#steps);
-    stage?.advance(this.#step);
+    const stage = (options.progress ?? SILENT).stage('Training', this.#steps);
+    stage.advance(this.#step);
     let pending: Pending | undefined;
     try {
       while (this.#step < this.#steps) {
         const next = await this.#send(this.#step + (pending === undefined ? 0 : 1));
-        if (pending !== undefined) await this.#settle(pending, () => stage?.advance(1, this.#note()));
+        if (pending !== undefined) await this.#settle(pending, () => stage.advance(1, this.#note()));
         pending = next;
         const boundary = (next.step + 1) % order.steps === 0 || next.step + 1 >= this.#steps;
         if (!boundary && !this.#checkpointDue) continue;
-        await this.#settle(pending, () => stage?.advance(1, this.#note()));
+        await this.#settle(pending, () => stage.advance(1, this.#note()));
         pending = undefined;
         if (boundary && (await this.#endEpoch())) break;
         if (this.#checkpointDue || boundary) await this.#checkpoint();
@@ -126,7 +127,7 @@ export class Run {
       if (options.signal?.aborted) await this.#leave(pending);
       throw cause;
     } finally {
-      stage?.end();
+      stage.end();
     }
     const model = await this.#result();
     return {
