@@ -2,7 +2,7 @@
 
 Reads commands from standard input, one a line, and answers each with one line of JSON:
   open MODEL BATCH THREADS [channels-last]   makes the model, its optimizer and a batch; {model, parameters, torch}
-  time STEPS                                 seconds per step, the mean over STEPS; {seconds, loss}
+  time STEPS                                 seconds per step and of all processors, means over STEPS; {seconds, cpu, loss}
   profile STEPS                              milliseconds per step in each operator, its own time alone; {operators}
 A step is forward, cross-entropy, backward and Adam, on the same batch of random data. An unknown command answers {error}.
 MODEL is one of MODELS; each is the built-in architecture of that name at its default options.
@@ -159,10 +159,15 @@ class Race:
         return loss.item()
 
     def time(self, steps):
-        begin = time.perf_counter()
+        begin, cpu = time.perf_counter(), time.process_time()
         for _ in range(int(steps)):
             loss = self.step()
-        return {"seconds": (time.perf_counter() - begin) / int(steps), "loss": loss}
+        steps = int(steps)
+        return {
+            "seconds": (time.perf_counter() - begin) / steps,
+            "cpu": (time.process_time() - cpu) / steps,
+            "loss": loss,
+        }
 
     def profile(self, steps):
         with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:

@@ -2,6 +2,7 @@ export type { Architecture, CommonOptions } from './architectures/architecture.t
 export { buildForMacs, type Sized } from './architectures/build-for-macs.ts';
 export { ARCHITECTURES, type ArchitectureName, architectureByName } from './architectures/index.ts';
 export type { OutputKind, Task, TaskInput, TaskOutput } from './architectures/task.ts';
+export { blockSize } from './blocked/block-size.ts';
 export { Composer, type PlainAttributes, TRAINING_OPSET } from './composer.ts';
 export { differentiate, gradientRuleOf, type MissingGradient } from './differentiate/differentiate.ts';
 export { type DistillOptions, distill, type FeaturePair } from './distill.ts';
