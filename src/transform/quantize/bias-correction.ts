@@ -19,7 +19,7 @@ import type { Site } from './sites.ts';
 import { quantizeWeight, type WeightOptions } from './weights.ts';
 
 export interface CorrectionOptions {
-  readonly weights: Pick<WeightOptions, 'reduce' | 'fit'> & { readonly perChannel: boolean };
+  readonly weights: Pick<WeightOptions, 'reduce' | 'bits' | 'fit'> & { readonly perChannel: boolean };
   readonly batch: number;
   /** The first so many samples. Default 512. */
   readonly samples?: number;

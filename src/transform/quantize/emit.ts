@@ -28,6 +28,7 @@ export interface EmitOptions {
   readonly type: 'uint8' | 'int8';
   readonly perChannel: boolean;
   readonly reduceRange: boolean;
+  readonly weightBits: 4 | 8;
   readonly weightFit: 'minmax' | 'mse';
 }
 
@@ -97,8 +98,8 @@ class Emitter {
   }
 
   #weight(tensor: Tensor, axis: number | undefined, floor?: Float64Array): QuantizedConstant {
-    const { reduceRange: reduce, weightFit: fit } = this.#options;
-    return quantizeWeight(tensor, { axis, floor, reduce, fit });
+    const { reduceRange: reduce, weightBits: bits, weightFit: fit } = this.#options;
+    return quantizeWeight(tensor, { axis, floor, reduce, bits, fit });
   }
 
   #constant(value: string, key: string, make: () => QuantizedConstant) {

@@ -10,6 +10,11 @@ export {
 } from './calibrate/statistics.ts';
 export { DYNAMIC_DEFAULTS, type DynamicOptions, dynamicQuantization } from './dynamic.ts';
 export { type EqualizeOptions, equalization } from './equalize.ts';
+export { defineFakeQuantize, fakeQuantizeNode } from './fake/fake-quantize.ts';
+export { type RoundableLayer, roundableLayers, writeRounded } from './fake/layers.ts';
+export type { Learnable } from './fake/learnable.ts';
+export { learnableBlocks } from './fake/learnable-blocks.ts';
+export { learnableQdq, type WeightNumbers } from './fake/learnable-qdq.ts';
 export { checkFusion } from './fusion.ts';
 export { type Repaired, type RepairOptions, repairFusion } from './fusion-repair.ts';
 export type { FusionReport, NodeFusion, Repair } from './fusion-report.ts';

@@ -19,6 +19,8 @@ export interface WeightOptions {
   readonly axis?: number;
   /** 7 bits instead of 8, see QRangeOptions. */
   readonly reduce?: boolean;
+  /** 4: numbers from -7 to 7, in int8 all the same. Default 8. */
+  readonly bits?: 4 | 8;
   /** Lower bounds of the scale of each channel (of all, where there is one scale), see biasFloor. */
   readonly floor?: Float64Array;
   /**
@@ -37,14 +39,14 @@ const STEPS = 40;
  * Throws MODEL_INVALID where a weight is not finite.
  */
 export function quantizeWeight(weight: Tensor, options: WeightOptions = {}): QuantizedConstant {
-  const { axis, reduce = false, floor, fit = 'minmax' } = options;
+  const { axis, reduce = false, bits = 8, floor, fit = 'minmax' } = options;
   const values = weight.as('float32');
   const q = new Int8Array(values.length);
   const layout = channelLayout(weight.dims, axis);
   const { channels } = layout;
   const scales = new Float32Array(channels);
   byChannel(values, q, layout, (channel, real, numbers) => {
-    let params = symmetricParams(real, reduce);
+    let params = symmetricParams(real, bits, reduce);
     if (fit === 'mse') params = leastSquares(real, params);
     const lower = floor?.[channel] ?? 0;
     if (params.scale < lower) params = { ...params, scale: Math.fround(lower) };
@@ -60,14 +62,15 @@ export function quantizeWeight(weight: Tensor, options: WeightOptions = {}): Qua
   };
 }
 
-function symmetricParams(real: Float32Array, reduce: boolean): QParams {
+function symmetricParams(real: Float32Array, bits: 4 | 8, reduce: boolean): QParams {
   let largest = 0;
   for (let i = 0; i < real.length; i++) {
     const size = Math.abs(real[i]!);
     if (!(size <= 3.5e38)) throw fail('MODEL_INVALID', `a weight is ${real[i]}`);
     if (size > largest) largest = size;
   }
-  return paramsOf(-largest, largest, 'int8', { symmetric: true, reduce });
+  const [type, less] = bits === 4 ? (['int4', false] as const) : (['int8', reduce] as const);
+  return paramsOf(-largest, largest, type, { symmetric: true, reduce: less });
 }
 
 function leastSquares(real: Float32Array, whole: QParams): QParams {
