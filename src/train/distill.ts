@@ -9,7 +9,7 @@ import { lossByName } from './losses/index.ts';
 import type { LossOptions } from './losses/loss.ts';
 import { scalesOf } from './losses/score-scale.ts';
 import { type Tail, tailOf } from './losses/scores.ts';
-import { prepareForTraining } from './prepare/prepare.ts';
+import { type Prepared, prepareForTraining } from './prepare/prepare.ts';
 import type { Term } from './step/objective.ts';
 import { type LossRequest, labelTerms } from './terms.ts';
 
@@ -40,12 +40,12 @@ const TEMPERATURE = 4;
 
 /**
  * Teaches a student what a teacher answers, with labels or without. The teacher is a model, or whatever answers as a session (a
- * served one, say). Outputs are paired by name, else by place. Throws TRAIN_TARGET_MISMATCH where they do not fit, and what
- * `train` throws.
+ * served one, say); the student a model, or one that is prepared already. Outputs are paired by name, else by place. Throws
+ * TRAIN_TARGET_MISMATCH where they do not fit, and what `train` throws.
  */
 export async function distill(
   teacher: Model | Session,
-  student: Model,
+  student: Model | Prepared,
   data: Dataset,
   options: DistillOptions = {},
 ): Promise<FitResult> {
@@ -62,7 +62,7 @@ export async function distill(
   } = options;
   const share = alpha ?? (data.labels === undefined && losses === undefined ? 1 : ALPHA);
   if (!(share >= 0 && share <= 1)) throw fail('USAGE_BAD_OPTION', `alpha must be from 0 to 1, not ${share}`);
-  const prepared = await prepareForTraining(student, options);
+  const prepared = 'forward' in student ? student : await prepareForTraining(student, options);
   const side = await open(teacher, features, options.settings?.threads);
   try {
     const pairs = pairOutputs(prepared.forward, side.outputs);

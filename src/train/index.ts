@@ -42,6 +42,17 @@ export {
   type TaylorOptions,
   taylorScores,
 } from './prune/taylor.ts';
+export {
+  type AdaroundOptions,
+  type AdaroundResult,
+  adaround,
+  type RoundedLayer,
+} from './quantize-aware/adaround.ts';
+export {
+  type QuantizeAwareOptions,
+  type QuantizeAwareResult,
+  quantizeAware,
+} from './quantize-aware/quantize-aware.ts';
 export { SCHEDULES, type Schedule, type ScheduleName } from './schedules.ts';
 export {
   buildGradient,

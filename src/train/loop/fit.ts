@@ -36,7 +36,7 @@ export async function fit(
   const { seed = 0, progress = SILENT, signal } = options;
   checkOptions(options);
   const optimizer = optimizerByName(options.optimizer ?? 'adam');
-  const weights = trainableWeights(forward, options);
+  const weights = prepared.weights ?? trainableWeights(forward, options);
   const { batch, shapes } = batchOf(forward, data, options.batch ?? 64);
   const graph = buildStep(forward, {
     inputShapes: shapes,

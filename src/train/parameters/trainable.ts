@@ -41,20 +41,7 @@ const AFFINE: ReadonlySet<string> = new Set(['Add', 'Sub', 'Mul', 'Sum']);
  * Throws TRAIN_NO_WEIGHTS, USAGE_BAD_OPTION for a pattern that is none or that matches nothing.
  */
 export function trainableWeights(model: Model, options: TrainableOptions = {}): string[] {
-  const { graph } = model;
-  const index = indexGraph(graph);
-  const seen = new Set<string>();
-  for (const [name, tensor] of graph.initializers) {
-    if (tensor.dtype !== 'float32' || index.captured.has(name)) continue;
-    if (
-      usesOf(name, index.consumers).some(([node, value]) =>
-        isLearned(node, value, tensor.dims, index.producers),
-      )
-    ) {
-      seen.add(name);
-    }
-  }
-  const all = [...graph.initializers.keys()].filter((name) => seen.has(name));
+  const all = learnedWeights(model);
   if (all.length === 0) {
     throw fail('TRAIN_NO_WEIGHTS', 'no float32 initializer of the model multiplies, biases or is looked up');
   }
@@ -75,6 +62,17 @@ export function trainableWeights(model: Model, options: TrainableOptions = {}): 
   const trained = all.filter((name) => wanted.has(name) && !frozen.has(name));
   if (trained.length === 0) throw fail('TRAIN_NO_WEIGHTS', `all ${all.length} weights are frozen`);
   return trained;
+}
+
+/** All initializers that were learned, as `trainableWeights` says; none is no error. */
+export function learnedWeights({ graph }: Model): string[] {
+  const index = indexGraph(graph);
+  return [...graph.initializers].flatMap(([name, tensor]) => {
+    if (tensor.dtype !== 'float32' || index.captured.has(name)) return [];
+    const uses = usesOf(name, index.consumers);
+    const learned = uses.some(([node, value]) => isLearned(node, value, tensor.dims, index.producers));
+    return learned ? [name] : [];
+  });
 }
 
 function patternOf(text: string, option: string): RegExp {

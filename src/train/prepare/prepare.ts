@@ -20,6 +20,8 @@ export interface Prepared {
   readonly model: Model;
   /** The same at the opset of training, with the same names of weights. */
   readonly forward: Model;
+  /** Names of the weights that are trained, where the preparation settles it. Default: those of `trainableWeights`. */
+  readonly weights?: readonly string[];
 }
 
 /**

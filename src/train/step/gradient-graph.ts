@@ -45,11 +45,10 @@ export interface GradientGraph {
 
 /**
  * Forward, loss and gradient of a model. `forward` is at the training opset; it is left alone. The graph has no outputs yet,
- * and its normalizations are macros until `running.lower()`. Throws TRAIN_NO_GRADIENT, TRAIN_SHAPE_UNKNOWN.
+ * and macros stand in it until `lowerMacros`. Throws TRAIN_NO_GRADIENT, TRAIN_SHAPE_UNKNOWN.
  */
 export function buildGradient(forward: Model, options: GradientOptions): GradientGraph {
   const model = cloneModel(forward);
-  model.functions = [];
   const { graph } = model;
   const extra = addProjections(model, options.inputShapes, options.terms);
   const to = new Composer(model, options.inputShapes);

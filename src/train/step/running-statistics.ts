@@ -1,6 +1,6 @@
 import { floatOf, makeNode, type Node, Tensor } from '../../graph/index.ts';
 import type { Composer } from '../composer.ts';
-import { lowerMacros, macroOf } from '../macros/index.ts';
+import { macroOf } from '../macros/index.ts';
 import { MACRO_DOMAIN } from '../macros/macro.ts';
 
 /** Names of the mean and the variance of one normalization. */
@@ -16,8 +16,6 @@ export interface RunningStatistics {
   readonly initial: Float32Array<ArrayBuffer>;
   /** The value that holds them after the step. */
   readonly next: string;
-  /** Turns the normalizations of the graph into plain operators; call it when all gradients are there. */
-  lower(): void;
   /** The statistics by the names of their initializers. */
   tensors(flat: Float32Array): Map<string, Tensor>;
 }
@@ -65,7 +63,6 @@ export function trainNormalizations(to: Composer, input: string): RunningStatist
   return {
     initial,
     next: to.op('Add', [batch, away]),
-    lower: () => lowerMacros(to),
     tensors: (flat) =>
       new Map(
         entries.flatMap(({ mean, variance, offset: start, size }) => [

@@ -1,6 +1,7 @@
 import { bypass, type Graph, type Model, removeDead, sortNodes, Tensor } from '../../graph/index.ts';
 import { blockConvolutions } from '../blocked/convolutions.ts';
 import type { Composer } from '../composer.ts';
+import { lowerMacros } from '../macros/index.ts';
 import type { Optimizer, OptimizerOptions } from '../optimizers/optimizer.ts';
 import type { Layout } from '../parameters/layout.ts';
 import { buildGradient, type GradientOptions, type TargetPort } from './gradient-graph.ts';
@@ -66,7 +67,7 @@ export function buildStep(forward: Model, options: StepOptions): StepGraph {
     keep(STEP.running, running.next);
     initial[STEP.running] = flat(running.initial);
   }
-  running?.lower();
+  lowerMacros(to);
   removeDead(graph);
   sortNodes(graph);
   nameOutputs(graph);
