@@ -6,7 +6,7 @@ export interface Candidate {
   readonly title: string;
   readonly recipe: Recipe;
   /** What kind of arithmetic it brings; fall-back to float is tried for the kinds that calibrate. */
-  readonly kind: 'float' | 'static' | 'dynamic' | 'weights';
+  readonly kind: 'float' | 'static' | 'dynamic' | 'weights' | 'learned';
 }
 
 /** Shares of the multiply-accumulates of a model by the kind of operator. */

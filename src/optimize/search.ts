@@ -14,7 +14,7 @@ import { opMixOf } from './op-mix.ts';
 import { Kitchen } from './recipe.ts';
 import type { Sensitivity } from './sensitivity.ts';
 import { defaultRunSettings, type RunSettings } from './settings.ts';
-import { shapesFor, smallerCandidates } from './shapes.ts';
+import { learnedCandidates, shapesFor, smallerCandidates } from './shapes.ts';
 import { saturates, type TuneOptions, tuneEngine, tuneLatency, tuneThroughput } from './tune.ts';
 import type { Variant } from './variant.ts';
 
@@ -52,6 +52,8 @@ export interface SearchOutcome {
 const UNTIL = { candidates: 0.6, repair: 0.75, settings: 0.9 } as const;
 /** The same where models are trained, which takes the most time. */
 const UNTIL_TRAINED = { candidates: 0.8, repair: 0.87, settings: 0.95 } as const;
+/** Share of the budget in which quantization may be learned. */
+const LEARNING_SHARE = 0.15;
 /** Smaller models that are quantized too. */
 const MOST_SHAPES = 3;
 /** Share of the budget after which no training is started. */
@@ -184,7 +186,10 @@ class Search {
 
   async #tryCandidates(clean: Model, shapes: readonly Variant[]): Promise<void> {
     const plain = candidatesFor(opMixOf(clean), saturates());
-    const candidates = [...shapes.flatMap((shape) => smallerCandidates(shape, plain)), ...plain];
+    const { training, budget } = this.#o;
+    const learned =
+      training === undefined ? [] : learnedCandidates(shapes[0], budget.seconds * LEARNING_SHARE);
+    const candidates = [...shapes.flatMap((shape) => smallerCandidates(shape, plain)), ...learned, ...plain];
     const stage = this.#o.progress.stage('variants', candidates.length);
     try {
       for (const candidate of candidates) {

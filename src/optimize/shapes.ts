@@ -69,6 +69,30 @@ function architecturesFor({ graph }: Model): string[] {
   return rank === 2 ? ['mlp'] : rank === 3 ? ['ds-cnn'] : [];
 }
 
+/** Quantization that is learned, on top of the cheapest model that keeps the accuracy; roundings that are chosen layer by layer. */
+export function learnedCandidates(cheapest: Variant | undefined, seconds: number): Candidate[] {
+  const base = cheapest?.recipe ?? FOUNDATION;
+  const [id, title] = cheapest === undefined ? ['', ''] : [`${cheapest.id}-`, `${cheapest.title}, `];
+  const each = Math.max(LEAST_SECONDS, seconds / 2);
+  return [
+    {
+      id: `${id}int8-aware`,
+      title: `${title}int8 learned (QAT)`,
+      recipe: [...base, { pass: 'quantize-aware', options: { seconds: each }, words: 'int8 learned' }],
+      kind: 'learned',
+    },
+    {
+      id: `${id}int8-adaround`,
+      title: `${title}int8 static (AdaRound)`,
+      recipe: [
+        ...base,
+        { pass: 'adaround', options: { seconds: each }, words: 'int8 static, roundings chosen' },
+      ],
+      kind: 'learned',
+    },
+  ];
+}
+
 /** The first ways of quantizing, on top of a smaller model. */
 export function smallerCandidates(shape: Variant, plain: readonly Candidate[]): Candidate[] {
   return plain

@@ -5,16 +5,23 @@ import { type Dataset, subset } from '../../data/index.ts';
 import { assertPlace, loadModel, saveModel } from '../../files/index.ts';
 import { assertValid, type Model } from '../../graph/index.ts';
 import { quantity, textTable } from '../../report/index.ts';
-import { CALIBRATORS, cleanUp, type RecipePassName, recipePass } from '../../transform/index.ts';
+import { TRAINING_PASSES } from '../../train/index.ts';
+import { CALIBRATORS, cleanUp, type Pass, RECIPE_PASSES } from '../../transform/index.ts';
 import type { Command } from '../command.ts';
 import { loadConfig } from '../config.ts';
-import { dataOf, wholeOf, withData } from '../options.ts';
+import { dataOf, secondsOf, wholeOf, withData } from '../options.ts';
 
 const METHODS = {
-  static: 'quantize-static',
-  dynamic: 'quantize-dynamic',
-  weights: 'quantize-weights',
-} as const satisfies Record<string, RecipePassName>;
+  static: RECIPE_PASSES['quantize-static'],
+  dynamic: RECIPE_PASSES['quantize-dynamic'],
+  weights: RECIPE_PASSES['quantize-weights'],
+  aware: TRAINING_PASSES['quantize-aware'],
+  adaround: TRAINING_PASSES.adaround,
+} as const satisfies Record<string, Pass>;
+
+/** Methods that look at samples, and those that learn from them. */
+const NEED_DATA: ReadonlySet<string> = new Set(['static', 'aware', 'adaround']);
+const LEARN: ReadonlySet<string> = new Set(['aware', 'adaround']);
 
 export const quantizeCommand: Command = {
   name: 'quantize',
@@ -24,7 +31,7 @@ export const quantizeCommand: Command = {
       .argument('<model>', 'an .onnx file')
       .option(
         '--method <name>',
-        'static (8 bits, needs data), dynamic (8 bits), weights (4 or 8 bits)',
+        'static (8 bits, needs data), dynamic (8 bits), weights (4 or 8 bits); aware (static, learned from the data and its labels) and adaround (static, each rounding chosen on the data)',
         'static',
       );
     withData(command, false)
@@ -33,7 +40,9 @@ export const quantizeCommand: Command = {
       .option('--activations <type>', 'static: uint8 or int8', 'uint8')
       .option('--per-tensor', 'static: one scale for each weight instead of one for each channel')
       .option('--reduce-range', 'static: 7-bit weights, for x64 without VNNI')
-      .option('--bits <n>', 'weights: 4 or 8', '4')
+      .option('--bits <n>', 'of a weight: 4 or 8 (default: 4 for weights, 8 for aware and adaround)')
+      .option('--epochs <n>', 'aware: times that every sample is seen (default: 5)')
+      .option('--time <time>', 'aware and adaround: time to learn, instead')
       .option('--block <n>', 'weights: 16, 32, 64, 128 or 256', '32')
       .option('--asymmetric', 'weights: with zero points')
       .option('--exclude <names>', 'nodes to leave in float, separated by commas')
@@ -46,7 +55,7 @@ export const quantizeCommand: Command = {
       .option('--out <file>', 'the .onnx file to write (default: <model>.<method>.onnx)')
       .addHelpText(
         'after',
-        '\nExamples:\n  modicum quantize model.onnx --data samples.npz --calibrator mse\n  modicum quantize llm.onnx --method weights --bits 4 --block 128 --external',
+        '\nExamples:\n  modicum quantize model.onnx --data samples.npz --calibrator mse\n  modicum quantize model.onnx --data train.npz --method aware --bits 4 --epochs 10\n  modicum quantize llm.onnx --method weights --bits 4 --block 128 --external',
       );
   },
   async run([path = ''], options, { print, progress, signal }) {
@@ -54,7 +63,7 @@ export const quantizeCommand: Command = {
     if (!Object.hasOwn(METHODS, method)) {
       throw fail('USAGE_BAD_OPTION', `--method is "${method}"; there are ${Object.keys(METHODS).join(', ')}`);
     }
-    const pass = recipePass(METHODS[method]);
+    const pass: Pass = METHODS[method];
     const out = (options.out as string | undefined) ?? path.replace(/(\.onnx)?$/, `.${method}.onnx`);
     if (resolve(out) === resolve(path)) {
       throw fail('USAGE_BAD_OPTION', '--out is the model itself, which would be lost');
@@ -62,8 +71,11 @@ export const quantizeCommand: Command = {
     await assertPlace(out);
     const wanted = passOptions(method, options);
     const dataset = await dataOf(options, await loadConfig());
-    if (method === 'static' && dataset === undefined) throw fail('CALIBRATION_NEEDED', 'no --data is given');
-    const context = { progress, signal, seed: 0, calibration: dataset && spread(dataset, options.samples) };
+    if (NEED_DATA.has(method) && dataset === undefined)
+      throw fail('CALIBRATION_NEEDED', 'no --data is given');
+    const calibration = dataset && spread(dataset, options.samples);
+    const training = LEARN.has(method) ? dataset : undefined;
+    const context = { progress, signal, seed: 0, calibration, training };
     const original = await loadModel(path);
     assertValid(original);
     refuseUnknown(original, wanted);
@@ -74,9 +86,7 @@ export const quantizeCommand: Command = {
     await saveModel(result.model, out, { external: options.external === true ? 'always' : 'auto' });
     const notes = result.notes.filter(({ action }) => action !== 'changed');
     const changed = result.notes.length - notes.length;
-    print(
-      `${changed} nodes in ${method === 'weights' ? `${options.bits} bits` : '8 bits'}, ${notes.length} left as they were`,
-    );
+    print(`${changed} nodes in ${wanted.bits ?? 8} bits, ${notes.length} left as they were`);
     if (result.fusion !== undefined) {
       const rows = result.fusion.nodes.map((node) => [
         node.name,
@@ -147,11 +157,21 @@ function passOptions(
         }
       : method === 'weights'
         ? {
-            bits: Number(choice('bits', options.bits, ['4', '8'])),
+            bits: Number(choice('bits', options.bits ?? '4', ['4', '8'])),
             blockSize: Number(choice('block', options.block, ['16', '32', '64', '128', '256'])),
             symmetric: options.asymmetric !== true,
           }
-        : {};
+        : LEARN.has(method)
+          ? {
+              bits: Number(choice('bits', options.bits ?? '8', ['4', '8'])),
+              method: choice('calibrator', options.calibrator, Object.keys(CALIBRATORS)),
+              seconds: options.time === undefined ? undefined : secondsOf('time', options.time),
+              epochs:
+                method === 'aware'
+                  ? count('epochs', options.epochs ?? (options.time === undefined ? 5 : undefined))
+                  : undefined,
+            }
+          : {};
   return Object.fromEntries(
     Object.entries({ ...selection, ...given }).filter(([, value]) => value !== undefined),
   );

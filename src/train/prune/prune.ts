@@ -136,7 +136,7 @@ export async function prune(
 
 function usual(data: Dataset | undefined, { tune }: PruneOptions): string {
   if (data === undefined) return 'l2';
-  return data.labels === undefined && !(tune && tune.losses) ? 'activations' : 'taylor';
+  return data.labels === undefined && (tune || undefined)?.losses === undefined ? 'activations' : 'taylor';
 }
 
 function roundOf(plan: CutPlan, repaired: readonly RepairNote[], losses: readonly number[]): PruneRound {
