@@ -1,17 +1,20 @@
 import { fail } from '../../base/index.ts';
-import { bind, type Dataset } from '../../data/index.ts';
-import { cloneModel, indexGraph, type Model, sizeOf } from '../../graph/index.ts';
-import { openSession } from '../../run/index.ts';
+import type { Dataset } from '../../data/index.ts';
+import type { Model } from '../../graph/index.ts';
 import {
+  activationImportance,
   type PruneGroups,
   type UnitScores,
   unitScores,
-  valueScores,
   weightImportance,
 } from '../../transform/index.ts';
 import { prepareForTraining } from '../prepare/prepare.ts';
 import { type LossRequest, labelTerms } from '../terms.ts';
+import { some } from './samples.ts';
 import { type TaylorOptions, taylorScores } from './taylor.ts';
+
+/** Samples that activations are seen on. */
+const SAMPLES = 512;
 
 /** What a way of weighing units may look at. */
 export interface ImportanceSite {
@@ -60,9 +63,10 @@ export const IMPORTANCES = {
   },
   activations: {
     name: 'activations',
-    summary: 'mean size of what it gives on samples',
+    summary: 'what it gives on samples to those who read it',
     needsData: true,
-    scores: ({ model, groups, data, options }) => activationScores(model, groups, data!, options),
+    scores: ({ model, groups, data, options: { signal } }) =>
+      activationImportance(model, groups, some(data!, SAMPLES), { signal }),
   },
 } as const satisfies Record<string, Importance>;
 
@@ -72,57 +76,4 @@ export type ImportanceName = keyof typeof IMPORTANCES;
 export function importanceByName(name: string): Importance {
   if (Object.hasOwn(IMPORTANCES, name)) return IMPORTANCES[name as ImportanceName];
   throw fail('USAGE_BAD_OPTION', `no importance "${name}"; there are ${Object.keys(IMPORTANCES).join(', ')}`);
-}
-
-/** The mean size of each channel of what the producers of units give, over some samples. */
-async function activationScores(
-  model: Model,
-  groups: PruneGroups,
-  data: Dataset,
-  { samples = 1024, batch = 64, signal }: TaylorOptions,
-): Promise<UnitScores> {
-  const watched = copyWithProducers(model, groups);
-  const session = await openSession(watched.model);
-  const sums = new Map<string, { axis: number; scores: Float64Array; count: number }>();
-  const indices = Array.from({ length: Math.min(samples, data.size) }, (_, i) =>
-    Math.floor((i * data.size) / Math.min(samples, data.size)),
-  );
-  try {
-    for await (const { feeds } of bind(data, session.inputs, { batch, indices, signal })) {
-      const found = await session.run(feeds, { outputs: [...watched.axes.keys()], signal });
-      for (const [name, axis] of watched.axes) {
-        const { dims } = found[name]!;
-        const values = found[name]!.as('float32');
-        const channels = dims[axis]!;
-        const inner = sizeOf(dims.slice(axis + 1));
-        const sum = sums.get(name) ?? { axis, scores: new Float64Array(channels), count: 0 };
-        for (let i = 0; i < values.length; i++)
-          sum.scores[Math.floor(i / inner) % channels]! += Math.abs(values[i]!);
-        sum.count += values.length / channels;
-        sums.set(name, sum);
-      }
-    }
-  } finally {
-    await session.dispose();
-  }
-  for (const { scores, count } of sums.values()) for (let i = 0; i < scores.length; i++) scores[i]! /= count;
-  return valueScores(groups, sums);
-}
-
-/** The model with what its producers give as outputs too, and the axis of channels of each. */
-function copyWithProducers(model: Model, { axes }: PruneGroups): { model: Model; axes: Map<string, number> } {
-  const copy = cloneModel(model);
-  const { graph } = copy;
-  const { producers } = indexGraph(graph);
-  const given = new Map<string, number>();
-  for (const [name, units] of axes) {
-    const axis = units.findIndex((one) => one !== undefined);
-    const maker = producers.get(name);
-    if (axis < 0 || maker === undefined || !/^(Conv|ConvTranspose|Gemm|MatMul|Add|Relu)$/.test(maker.op))
-      continue;
-    given.set(name, axis);
-    if (graph.outputs.some((output) => output.name === name)) continue;
-    graph.outputs.push({ name, type: { kind: 'unknown' } });
-  }
-  return { model: copy, axes: given };
 }

@@ -1,5 +1,5 @@
 import { fail, type Progress, SILENT } from '../../base/index.ts';
-import { type Dataset, subset } from '../../data/index.ts';
+import type { Dataset } from '../../data/index.ts';
 import { costOf, type Model } from '../../graph/index.ts';
 import {
   type CutLimits,
@@ -17,6 +17,7 @@ import {
 import { type DistillOptions, distill } from '../distill.ts';
 import { importanceByName } from './importance.ts';
 import { type CutLatencyOptions, latencyRatio, shareForLatency } from './latency-target.ts';
+import { some } from './samples.ts';
 
 export interface PruneOptions {
   /** Share of the MACs that goes. Default 0.5, unless `latency` says how much. */
@@ -199,12 +200,4 @@ function tuning(options: PruneOptions, rounds: number, round: number): DistillOp
     progress,
     signal,
   };
-}
-
-function some(data: Dataset, count: number): Dataset {
-  if (data.size <= count) return data;
-  return subset(
-    data,
-    Array.from({ length: count }, (_, i) => Math.floor((i * data.size) / count)),
-  );
 }
