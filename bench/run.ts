@@ -1,5 +1,14 @@
 /** `npm run bench -- NAME [arguments]`: runs one benchmark of this folder; without a name, lists them. */
-const BENCHMARKS = ['models', 'quantize', 'against-python', 'distill', 'prune', 'recipes', 'train-speed'];
+const BENCHMARKS = [
+  'models',
+  'quantize',
+  'against-python',
+  'distill',
+  'prune',
+  'recipes',
+  'qat',
+  'train-speed',
+];
 const [name = ''] = process.argv.splice(2, 1);
 if (BENCHMARKS.includes(name)) await import(new URL(`${name}.js`, import.meta.url).href);
 else {
