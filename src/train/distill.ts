@@ -4,7 +4,7 @@ import { cloneModel, type Dim, inferShapes, type Model } from '../graph/index.ts
 import { openSession, type Session } from '../run/index.ts';
 import { fit } from './loop/fit.ts';
 import type { FitOptions, FitResult } from './loop/options.ts';
-import { Teacher, type Unmake } from './loop/teacher.ts';
+import { type Answers, Teacher, type Unmake } from './loop/teacher.ts';
 import { lossByName } from './losses/index.ts';
 import type { LossOptions } from './losses/loss.ts';
 import { scalesOf } from './losses/score-scale.ts';
@@ -32,6 +32,8 @@ export interface DistillOptions extends FitOptions, LossOptions {
   readonly features?: readonly FeaturePair[];
   /** What the teacher's outputs are, where it is a session. Default: told from the values. */
   readonly scores?: 'logits' | 'probabilities';
+  /** What this teacher answered in an earlier run over the same data, and takes what it answers in this one. */
+  readonly answers?: Answers;
 }
 
 const ALPHA = 0.9;
@@ -55,6 +57,7 @@ export async function distill(
     features = [],
     loss,
     scores,
+    answers,
     axis,
     smoothing,
     temperature = TEMPERATURE,
@@ -110,7 +113,7 @@ export async function distill(
       prepared,
       all,
       data,
-      wanted.size > 0 ? new Teacher(side.session, wanted) : undefined,
+      wanted.size > 0 ? new Teacher(side.session, wanted, answers) : undefined,
       rest,
     );
   } finally {

@@ -13,7 +13,7 @@ export { type GradientRule, type GradientSite, STOPS } from './gradients/rule.ts
 export { gradientsGrid } from './grid.ts';
 export { fit } from './loop/fit.ts';
 export type { FitOptions, FitResult, Validation } from './loop/options.ts';
-export { Teacher, type Unmake } from './loop/teacher.ts';
+export { Answers, Teacher, type Unmake } from './loop/teacher.ts';
 export { LOSSES, type LossName } from './losses/index.ts';
 export type { Loss, LossOptions } from './losses/loss.ts';
 export { type Tail, tailOf } from './losses/scores.ts';

@@ -6,17 +6,29 @@ import type { Session } from '../../run/index.ts';
 /** How a teacher's output becomes scores: as it is, or through the inverse of the softmax or sigmoid at its end. */
 export type Unmake = 'none' | 'log' | 'logit';
 
+/** What a teacher answered for every sample of a dataset; may be handed from one run to the next with the same teacher. */
+export class Answers {
+  /** Of one output, made into scores in one way. */
+  readonly outputs = new Map<string, { readonly values: Float32Array; readonly width: number }>();
+  /** All of whose samples are answered. */
+  dataset: Dataset | undefined;
+
+  has(dataset: Dataset, keys: readonly string[]): boolean {
+    return this.dataset === dataset && keys.every((key) => this.outputs.has(key));
+  }
+}
+
 /** What a teacher answers for each sample: run once over the data where that fits into memory, else batch by batch. */
 export class Teacher {
   readonly #session: Session;
   readonly #unmake: ReadonlyMap<string, Unmake>;
-  readonly #cache = new Map<string, { readonly values: Float32Array; readonly width: number }>();
-  #cached: Dataset | undefined;
+  readonly #answers: Answers;
 
-  /** `outputs`: the outputs that are learned from, and how each becomes scores. */
-  constructor(session: Session, outputs: ReadonlyMap<string, Unmake>) {
+  /** `outputs`: the outputs that are learned from, and how each becomes scores. `answers`: of an earlier run. */
+  constructor(session: Session, outputs: ReadonlyMap<string, Unmake>, answers = new Answers()) {
     this.#session = session;
     this.#unmake = outputs;
+    this.#answers = answers;
     for (const name of outputs.keys()) {
       const port = session.outputs.find((output) => output.name === name);
       if (port === undefined) {
@@ -39,6 +51,10 @@ export class Teacher {
     advance: (samples: number) => void,
     signal?: AbortSignal,
   ): Promise<boolean> {
+    const keys = [...this.#unmake.keys()].map((name) => this.#keyOf(name));
+    if (this.#answers.has(dataset, keys)) return true;
+    this.#answers.dataset = undefined;
+    this.#answers.outputs.clear();
     let filled = 0;
     const { batch } = planBatch(dataset, this.#session.inputs, 64);
     for await (const { indices, feeds } of bind(dataset, this.#session.inputs, { batch, signal })) {
@@ -46,11 +62,11 @@ export class Teacher {
       for (const [name, unmake] of this.#unmake) {
         const tensor = fetched[name]!;
         const width = tensor.size / indices.length;
-        let kept = this.#cache.get(name);
+        let kept = this.#answers.outputs.get(this.#keyOf(name));
         if (kept === undefined) {
           if (width * dataset.size * 4 * this.#unmake.size > most) return false;
           kept = { values: new Float32Array(width * dataset.size), width };
-          this.#cache.set(name, kept);
+          this.#answers.outputs.set(this.#keyOf(name), kept);
         }
         kept.values.set(scoresOf(tensor, unmake), filled * width);
       }
@@ -58,8 +74,12 @@ export class Teacher {
       advance(indices.length);
     }
     if (filled < dataset.size) return false;
-    this.#cached = dataset;
+    this.#answers.dataset = dataset;
     return true;
+  }
+
+  #keyOf(output: string): string {
+    return `${this.#unmake.get(output)}:${output}`;
   }
 
   /** The scores of an output for some samples, ascending: [samples, ...dims] as the target wants them. */
@@ -73,7 +93,8 @@ export class Teacher {
     const wanted = sizeOf(dims);
     const values = new Float32Array(wanted);
     const width = wanted / indices.length;
-    const kept = this.#cached === dataset ? this.#cache.get(output) : undefined;
+    const key = this.#keyOf(output);
+    const kept = this.#answers.has(dataset, [key]) ? this.#answers.outputs.get(key) : undefined;
     if (kept !== undefined) {
       this.#check(output, kept.width, width, dims);
       for (const [at, index] of indices.entries()) {

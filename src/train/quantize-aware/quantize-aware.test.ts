@@ -4,7 +4,7 @@ import { gratingNet, gratings } from '../../../test/train/gratings.ts';
 import { accuracy, spiral, spiralNet } from '../../../test/train/spiral.ts';
 import { SILENT } from '../../base/index.ts';
 import { encodeModel, type Model, parseText } from '../../graph/index.ts';
-import { openSession } from '../../run/index.ts';
+import { openSession, type Session } from '../../run/index.ts';
 import { TRAINING_PASSES } from '../passes/index.ts';
 import { train } from '../train.ts';
 import { type QuantizeAwareOptions, quantizeAware } from './quantize-aware.ts';
@@ -106,6 +106,28 @@ async function first() {
   for await (const { feeds } of POINTS.read({ batch: 2 })) return feeds;
   return undefined;
 }
+
+test('the teacher answers the data once', async () => {
+  const session = await openSession(await rows());
+  let asked = 0;
+  const teacher: Session = {
+    inputs: session.inputs,
+    outputs: session.outputs,
+    metadata: session.metadata,
+    run(feeds, options) {
+      asked += feeds.x!.dims[0]!;
+      return session.run(feeds, options);
+    },
+    dispose: () => session.dispose(),
+  };
+  try {
+    await quantizeAware(await rows(), POINTS, { bits: 4, epochs: 1, batch: 50, teacher, settings: SETTINGS });
+    // And some samples more each time, to tell what its output is.
+    assert.ok(asked >= POINTS.size && asked < 2 * POINTS.size, `${asked}`);
+  } finally {
+    await session.dispose();
+  }
+});
 
 test('it stops on request, without a result', async () => {
   const stopper = new AbortController();

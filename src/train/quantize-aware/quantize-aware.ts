@@ -5,9 +5,11 @@ import type { Session } from '../../run/index.ts';
 import { checkFusion, type FusionReport, type PassNote } from '../../transform/index.ts';
 import { type DistillOptions, distill } from '../distill.ts';
 import type { FitResult } from '../loop/options.ts';
+import { Answers } from '../loop/teacher.ts';
 import { type QuantizedStart, quantizedStart, type Start } from './begin.ts';
 
 type Left =
+  | 'answers'
   | 'only'
   | 'freeze'
   | 'normalization'
@@ -63,6 +65,7 @@ export async function quantizeAware(
   const context = { calibration, signal, seed, ...(progress && { progress }) };
   checkLength(options);
   const start = await quantizedStart(model, data, { scheme, bits, static: ofStatic, weights }, context);
+  const answers = new Answers();
   const learn = async (from: Model, rounded: boolean, part: keyof typeof SHARES) =>
     learned(start, teacher ?? start.float, from, rounded, data, {
       ...rest,
@@ -70,6 +73,7 @@ export async function quantizeAware(
       rate: rest.rate ?? (rounded ? LAST_RATES : RATES)[bits],
       temperature: rest.temperature ?? TEMPERATURE,
       seed: rounded ? seed + 1 : seed,
+      answers,
       normalization: 'frozen',
     });
   const first = start.quantized.model;
