@@ -123,7 +123,7 @@ function lineProgress(): Progress {
   };
 }
 
-/** The metric of each output on the test part, with its 95 % interval. */
+/** The metric of each output on the test part, and of the rankings where there are any, with 95 % intervals. */
 async function figuresOf(model: Model, task: ExampleTask): Promise<Record<string, unknown>> {
   const session = await openSession(model);
   try {
@@ -137,6 +137,14 @@ async function figuresOf(model: Model, task: ExampleTask): Promise<Record<string
         { batch: 64 },
       );
       figures[`${name} ${metric}`] = [value, interval.low, interval.high].map((x) => Number(x.toFixed(4)));
+    }
+    if (task.rankings !== undefined) {
+      const output = task.outputs[0]!.name;
+      const ranked = await evaluate(session, await task.rankings(), metricByName('ndcg', { output }), {
+        batch: 64,
+      });
+      const { value, interval } = ranked;
+      figures[`${output} ndcg@10`] = [value, interval.low, interval.high].map((x) => Number(x.toFixed(4)));
     }
     return figures;
   } finally {
