@@ -42,7 +42,7 @@ const nodesOf = ({ graph }: Model) => graph.nodes.map(({ op, inputs, outputs }) 
 
 for (const { bits, scheme, gain, far } of [
   { bits: 4, scheme: 'static', gain: 1, far: 2 },
-  { bits: 4, scheme: 'weights', gain: 5, far: 2 },
+  { bits: 4, scheme: 'weights', gain: 3, far: 2.5 },
   { bits: 7, scheme: 'static', gain: -0.5, far: 1 },
   { bits: 8, scheme: 'static', gain: -0.5, far: 1 },
 ] as const) {

@@ -35,9 +35,9 @@ export interface QuantizeAwareResult extends Omit<FitResult, 'validation' | 'bes
   readonly fusion: FusionReport;
 }
 
-/** Rates for Adam. Weights of 4 bits have further to go than those of 8, which mend what is nearly right. */
-const RATES = { 4: 3e-3, 7: 5e-4, 8: 5e-4 } as const;
-/** Of scales and biases alone: their gradients are true ones. */
+/** Rate for Adam: a net that is nearly right is mended, not made anew. */
+const RATE = 5e-4;
+/** Of scales and biases alone: their gradients are true ones, and in 4 bits they have more to make up for. */
 const LAST_RATES = { 4: 3e-3, 7: 1e-3, 8: 1e-3 } as const;
 /** Epochs, where nothing else says how long. */
 const EPOCHS = 5;
@@ -70,7 +70,7 @@ export async function quantizeAware(
     learned(start, teacher ?? start.float, from, rounded, data, {
       ...rest,
       ...lengthOf(options, SHARES[part]),
-      rate: rest.rate ?? (rounded ? LAST_RATES : RATES)[bits],
+      rate: rest.rate ?? (rounded ? LAST_RATES[bits] : RATE),
       temperature: rest.temperature ?? TEMPERATURE,
       seed: rounded ? seed + 1 : seed,
       answers,
