@@ -48,8 +48,8 @@ const PLANS: Readonly<Record<string, Plan>> = {
   driving: {
     heavy: ['residual-cnn', { width: 1, depth: 0.5 }],
     light: ['residual-cnn', { width: 0.25, depth: 0.5 }],
-    fit: { epochs: 3, batch: 64, rate: 3e-3, decay: 1e-3, optimizer: 'adamw', average: 0.99 },
-    lightFit: { epochs: 5, batch: 64, rate: 5e-3, decay: 1e-3, optimizer: 'adamw', average: 0.99 },
+    fit: { epochs: 4, batch: 64, rate: 3e-3, decay: 1e-3, optimizer: 'adamw', average: 0.99 },
+    lightFit: { epochs: 6, batch: 64, rate: 5e-3, decay: 1e-3, optimizer: 'adamw', average: 0.99 },
   },
 };
 
