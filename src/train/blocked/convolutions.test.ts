@@ -67,6 +67,49 @@ test('blocked convolutions answer as plain ones, whatever the window', async (t)
   }
 });
 
+test('two convolutions of one value reorder it once, and see it so through a reshape that makes samples channels', async (t) => {
+  const block = await blockSize();
+  if (block === 0) return t.skip('this runtime has no blocked layout');
+  const [x, w, g] = [
+    [2, block, 6, 5],
+    [block, 1, 3, 3],
+    [2, block, 6, 5],
+  ];
+  const plain = convolution(x, w, { pads: [1, 1, 1, 1], group: block });
+  plain.graph.inputs.push({ name: 'g', type: tensorType('float32', g) });
+  const blocked = cloneModel(plain);
+  for (const model of [plain, blocked]) {
+    const to = new Composer(model, { x, w, b: [block], g });
+    const maps = to.reshape('x', [1, 2 * block, 6, 5]);
+    const kernels = to.reshape('g', [2 * block, 1, 6, 5]);
+    const sums = to.op('Conv', [maps, kernels], { group: 2 * block, pads: [1, 1, 1, 1] });
+    to.output(sums, 'sums');
+    if (model === blocked) assert.equal(blockConvolutions(to, block), 2);
+  }
+  const reordered = blocked.graph.nodes.filter(({ op }) => op === 'ReorderInput');
+  assert.equal(reordered.length, 3, 'x, the weights and g');
+  const random = new Random(6);
+  const feeds = {
+    x: values(random, x),
+    w: values(random, w),
+    b: values(random, [block]),
+    g: values(random, g),
+  };
+  const [wanted, found] = await Promise.all(
+    [plain, blocked].map(async (model) => {
+      const session = await openSession(model, { threads: 1 });
+      const answer = await session.run(feeds);
+      await session.dispose();
+      return answer;
+    }),
+  );
+  for (const name of ['y', 'sums']) {
+    const [a, b] = [wanted![name]!.numbers(), found![name]!.numbers()];
+    const top = Math.max(...a.map(Math.abs));
+    for (const [i, value] of a.entries()) assert.ok(Math.abs(value - b[i]!) < 1e-4 * top, `${name} at ${i}`);
+  }
+});
+
 test('what has no whole blocks, or nothing to gain, stays as it is', () => {
   const cases = [
     [[1, 16, 6, 6], [16, 16, 1, 1], {}],

@@ -22,6 +22,9 @@ interface Sizes {
   readonly taps: number;
 }
 
+/** Channels that lie side by side in the widest blocked layout of ONNX Runtime. */
+const WIDEST_BLOCK = 16;
+
 const product = (sizes: readonly number[]) => sizes.reduce((all, size) => all * size, 1);
 
 /**
@@ -48,9 +51,13 @@ export function weightGradient(to: Composer, at: Correlation): string {
  * Which form is fastest in ONNX Runtime on a CPU (measured for 3x3 kernels, batch 16 to 64): a Conv over transposed
  * operands took 1.2 to 2.5 times as long as any of these.
  */
-function chooses({ inner, outer, spatial, area, taps }: Sizes, group: number): Form {
+function chooses({ n, inner, outer, spatial, area, taps }: Sizes, group: number): Form {
   // Each output channel sees one input channel: products of whole maps, no matrix to speak of.
-  if (inner === 1 && group > 1) return outer === 1 && spatial.at(-1)! < 12 ? depthwiseLast : depthwise;
+  if (inner === 1 && group > 1) {
+    if (outer > 1) return depthwise;
+    if (spatial.length === 2 && group % WIDEST_BLOCK === 0 && n > 1) return depthwiseConv;
+    return spatial.at(-1)! < 12 ? depthwiseLast : depthwise;
+  }
   // More weights than a sample has numbers: one product over all samples, none for each to be summed.
   if (group === 1 && inner * outer > area * (inner + outer)) return perTapLast;
   // One place: a product of matrices, nothing to slice.
@@ -124,6 +131,32 @@ const depthwise: Form = (to, at, sizes) => {
     return to.sum(to.sum(to.op('Mul', [map, small]), [3]), [0]);
   });
   return stacked(to, rows, group * outer);
+};
+
+/**
+ * Each map of each sample is a channel of its own, and the gradient its kernel: one depthwise convolution, summed over the
+ * batch. In the blocked layout a fourth to an eighth of the time of the other forms; in the plain one, where few machines are, it is slower (measured).
+ */
+const depthwiseConv: Form = (to, at, { n }) => {
+  const { big, small, group, window } = at;
+  const { kernel, strides, dilations, begins, ends } = window;
+  const left = ends.map((pad) => Math.min(0, pad));
+  const whole = padSpatial(
+    to,
+    big,
+    ends.map(() => 0),
+    left,
+  );
+  const maps = to.reshape(whole, [1, n * group, ...to.shape(whole).slice(2)]);
+  const kernels = to.reshape(small, [n * group, 1, ...to.shape(small).slice(2)]);
+  const sums = to.op('Conv', [maps, kernels], {
+    group: n * group,
+    // The steps of the window are the holes of the large kernel, and the other way round.
+    strides: dilations,
+    dilations: strides,
+    pads: [...begins, ...ends.map((pad, i) => pad - left[i]!)],
+  });
+  return to.sum(to.reshape(sums, [n, group, ...kernel]), [0]);
 };
 
 /** The same for narrow maps: with channels last the slices are not runs of a few numbers. */

@@ -11,6 +11,7 @@ interface Fixed {
   readonly kernel?: number;
   readonly stride?: number;
   readonly auto?: readonly string[];
+  readonly batch?: number;
   /** Least size of the last axis. */
   readonly width?: number;
 }
@@ -41,7 +42,7 @@ function conv(random: Random, fixed: Fixed): Forward {
   const group = fixed.group ?? between(random, 1, 2);
   const inner = fixed.inner ?? between(random, 1, 2);
   const m = group * (fixed.outer ?? between(random, 1, 3));
-  const x = values(random, [between(random, 1, 2), group * inner, ...sizes]);
+  const x = values(random, [fixed.batch ?? between(random, 1, 2), group * inner, ...sizes]);
   const w = values(random, [m, inner, ...kernel]);
   const bias = random.below(2) === 0 ? undefined : values(random, [m]);
   const attributes = { group, strides, dilations, pads, auto_pad: auto };
@@ -108,6 +109,7 @@ export const CONV_CASES: readonly GradientCase[] = [
   convCase('depthwise, wide', { rank: 2, group: 2, inner: 1, outer: 1, width: 30, kernel: 2 }),
   convCase('depthwise, wide, stride 1', { rank: 2, group: 2, inner: 1, outer: 1, width: 14, stride: 1 }),
   convCase('depthwise, two maps each', { rank: 2, group: 2, inner: 1, outer: 2 }),
+  convCase('depthwise, blocks of channels', { rank: 2, group: 16, inner: 1, outer: 1, batch: 2 }),
   convCase('auto_pad', { auto: ['SAME_UPPER', 'SAME_LOWER', 'VALID'], stride: 1, rank: 2 }),
   convCase('auto_pad, strides', { auto: ['SAME_UPPER', 'SAME_LOWER', 'VALID'], kernel: 3 }),
   {
