@@ -205,9 +205,7 @@ function sing(tracks: Tracks, speaker: Speaker, manner: Manner, random: Random):
   let [phase, period, strength] = [0, RATE / speaker.pitch, 1];
   let [dull, flow, hissBefore] = [0, 0, 0];
   for (let frame = 0; frame < frames; frame++) {
-    const [f1, f2, f3] = tracks.formants.map(
-      (track) => track[frame]! * speaker.throat,
-    ) as unknown as Formants;
+    const [f1 = 0, f2 = 0, f3 = 0] = tracks.formants.map((track) => track[frame]! * speaker.throat);
     const nasal = tracks.nasal[frame]!;
     const breathy = tracks.breath[frame]! > 0.2 ? 1.6 : 1;
     throat[0]!.tune(f1, (60 + 100 * nasal) * damping * breathy);
