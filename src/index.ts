@@ -3,6 +3,7 @@ export { fail, ModicumError, type Progress, Random, SILENT, VERSION } from './ba
 export { type Config, defineConfig } from './cli/config.ts';
 export * from './cluster/index.ts';
 export * from './data/index.ts';
+export * from './exits/index.ts';
 export * from './files/index.ts';
 export * from './graph/index.ts';
 export * from './measure/index.ts';

@@ -1,4 +1,11 @@
 export { type BootstrapOptions, bootstrapInterval, pairedBootstrap, type Statistic } from './bootstrap.ts';
+export {
+  binomialPValue,
+  bonferroniTest,
+  type Certified,
+  fixedSequenceTest,
+  hoeffdingBentkusPValue,
+} from './learn-then-test.ts';
 export { type Level, normalCdf, normalQuantile } from './normal.ts';
 export { type PairedCounts, pairedProportionInterval, wilsonInterval } from './proportion.ts';
 export { binomialCdf, quantileInterval } from './quantile.ts';

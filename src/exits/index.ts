@@ -1,0 +1,1 @@
+export type { ConfidenceKind, ExitRule, Stage, StagedModel } from './staged-model.ts';
