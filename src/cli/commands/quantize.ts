@@ -11,17 +11,21 @@ import type { Command } from '../command.ts';
 import { loadConfig } from '../config.ts';
 import { dataOf, secondsOf, wholeOf, withData } from '../options.ts';
 
-const METHODS = {
-  static: RECIPE_PASSES['quantize-static'],
-  dynamic: RECIPE_PASSES['quantize-dynamic'],
-  weights: RECIPE_PASSES['quantize-weights'],
-  aware: TRAINING_PASSES['quantize-aware'],
-  adaround: TRAINING_PASSES.adaround,
-} as const satisfies Record<string, Pass>;
+/** What a method runs, which of the options are its own, and what it does with the data: nothing, look at samples, learn. */
+interface Method {
+  readonly pass: Pass;
+  readonly options: 'static' | 'dynamic' | 'blocks' | 'learned';
+  readonly data: 'none' | 'calibration' | 'training';
+}
 
-/** Methods that look at samples, and those that learn from them. */
-const NEED_DATA: ReadonlySet<string> = new Set(['static', 'aware', 'adaround']);
-const LEARN: ReadonlySet<string> = new Set(['aware', 'adaround']);
+const METHODS = {
+  static: { pass: RECIPE_PASSES['quantize-static'], options: 'static', data: 'calibration' },
+  dynamic: { pass: RECIPE_PASSES['quantize-dynamic'], options: 'dynamic', data: 'none' },
+  weights: { pass: RECIPE_PASSES['quantize-weights'], options: 'blocks', data: 'none' },
+  hqq: { pass: RECIPE_PASSES['quantize-hqq'], options: 'blocks', data: 'none' },
+  aware: { pass: TRAINING_PASSES['quantize-aware'], options: 'learned', data: 'training' },
+  adaround: { pass: TRAINING_PASSES.adaround, options: 'learned', data: 'training' },
+} as const satisfies Record<string, Method>;
 
 export const quantizeCommand: Command = {
   name: 'quantize',
@@ -31,7 +35,7 @@ export const quantizeCommand: Command = {
       .argument('<model>', 'an .onnx file')
       .option(
         '--method <name>',
-        'static (8 bits, needs data), dynamic (8 bits), weights (4 or 8 bits); aware (static, learned from the data and its labels) and adaround (static, each rounding chosen on the data)',
+        'static (8 bits, needs data), dynamic (8 bits), weights (4 or 8 bits); hqq (4-bit weights, scales and zero points by half-quadratic splitting); aware (static, learned from the data and its labels) and adaround (static, each rounding chosen on the data)',
         'static',
       );
     withData(command, false)
@@ -43,8 +47,8 @@ export const quantizeCommand: Command = {
       .option('--bits <n>', 'of a weight: 4 or 8 (default: 4 for weights, 8 for aware and adaround)')
       .option('--epochs <n>', 'aware: times that every sample is seen (default: 5)')
       .option('--time <time>', 'aware and adaround: time to learn, instead')
-      .option('--block <n>', 'weights: 16, 32, 64, 128 or 256', '32')
-      .option('--asymmetric', 'weights: with zero points')
+      .option('--block <n>', 'weights and hqq: 16, 32, 64, 128 or 256', '32')
+      .option('--asymmetric', 'weights: with zero points (hqq has them anyhow)')
       .option('--exclude <names>', 'nodes to leave in float, separated by commas')
       .option('--exclude-ops <ops>', 'operators to leave in float, separated by commas')
       .option('--exclude-pattern <regex>', 'nodes to leave in float by name')
@@ -63,7 +67,7 @@ export const quantizeCommand: Command = {
     if (!Object.hasOwn(METHODS, method)) {
       throw fail('USAGE_BAD_OPTION', `--method is "${method}"; there are ${Object.keys(METHODS).join(', ')}`);
     }
-    const pass: Pass = METHODS[method];
+    const { pass, data: use }: Method = METHODS[method];
     const out = (options.out as string | undefined) ?? path.replace(/(\.onnx)?$/, `.${method}.onnx`);
     if (resolve(out) === resolve(path)) {
       throw fail('USAGE_BAD_OPTION', '--out is the model itself, which would be lost');
@@ -71,10 +75,9 @@ export const quantizeCommand: Command = {
     await assertPlace(out);
     const wanted = passOptions(method, options);
     const dataset = await dataOf(options, await loadConfig());
-    if (NEED_DATA.has(method) && dataset === undefined)
-      throw fail('CALIBRATION_NEEDED', 'no --data is given');
+    if (use !== 'none' && dataset === undefined) throw fail('CALIBRATION_NEEDED', 'no --data is given');
     const calibration = dataset && spread(dataset, options.samples);
-    const training = LEARN.has(method) ? dataset : undefined;
+    const training = use === 'training' ? dataset : undefined;
     const context = { progress, signal, seed: 0, calibration, training };
     const original = await loadModel(path);
     assertValid(original);
@@ -147,21 +150,22 @@ function passOptions(
     keepFirst: count('keep-first', options.keepFirst),
     keepLast: count('keep-last', options.keepLast),
   };
+  const kind = METHODS[method].options;
   const given =
-    method === 'static'
+    kind === 'static'
       ? {
           method: choice('calibrator', options.calibrator, Object.keys(CALIBRATORS)),
           activations: choice('activations', options.activations, ['uint8', 'int8']),
           perChannel: options.perTensor !== true,
           reduceRange: options.reduceRange === true,
         }
-      : method === 'weights'
+      : kind === 'blocks'
         ? {
-            bits: Number(choice('bits', options.bits ?? '4', ['4', '8'])),
+            bits: Number(choice('bits', options.bits ?? '4', method === 'weights' ? ['4', '8'] : ['4'])),
             blockSize: Number(choice('block', options.block, ['16', '32', '64', '128', '256'])),
-            symmetric: options.asymmetric !== true,
+            symmetric: options.asymmetric === true ? false : undefined,
           }
-        : LEARN.has(method)
+        : kind === 'learned'
           ? {
               bits: Number(choice('bits', options.bits ?? '8', ['4', '8'])),
               method: choice('calibrator', options.calibrator, Object.keys(CALIBRATORS)),

@@ -1,17 +1,14 @@
 import { fail } from '../../base/index.ts';
 import { Tensor } from '../../graph/index.ts';
-import { packNibbles, ROUNDER, roundHalfEven } from './numbers.ts';
+import { type Fit, type FitOptions, fitBlock, quantizeBlock } from './block-fit.ts';
+import { packNibbles, unpackNibbles } from './numbers.ts';
 
 /** Sizes of a block that the CPU kernel of MatMulNBits takes. */
 export const BLOCK_SIZES = [16, 32, 64, 128, 256] as const;
 export type BlockSize = (typeof BLOCK_SIZES)[number];
 
-export interface BlockOptions {
-  readonly bits: 4 | 8;
+export interface BlockOptions extends FitOptions {
   readonly blockSize: BlockSize;
-  readonly symmetric: boolean;
-  /** mse: in 4 bits, search each block's scale for the least squared error instead of covering its largest weight. */
-  readonly fit: 'minmax' | 'mse';
 }
 
 /** A weight as com.microsoft MatMulNBits reads it; w = (q - zero point) * scale, `blocks` = ceil(K / block). */
@@ -28,6 +25,52 @@ export interface BlockedWeight {
   readonly relativeError: number;
 }
 
+/** Takes the numbers of a weight [k, n] block by block, in any order, and packs them. */
+export class BlockPacker {
+  readonly blocks: number;
+  readonly #k: number;
+  readonly #n: number;
+  readonly #options: BlockOptions;
+  readonly #packed: Uint8Array;
+  readonly #scales: Float32Array;
+  readonly #zeros: Uint8Array;
+
+  constructor(k: number, n: number, options: BlockOptions) {
+    this.blocks = Math.ceil(k / options.blockSize);
+    this.#k = k;
+    this.#n = n;
+    this.#options = options;
+    this.#packed = new Uint8Array((n * this.blocks * options.blockSize * options.bits) / 8);
+    this.#scales = new Float32Array(n * this.blocks);
+    this.#zeros = new Uint8Array(n * this.blocks);
+  }
+
+  /** `codes` holds blockSize numbers; those past the end of the sum are overwritten. */
+  put(column: number, block: number, { scale, zeroPoint }: Fit, codes: Uint8Array): void {
+    const { bits, blockSize } = this.#options;
+    const at = column * this.blocks + block;
+    this.#scales[at] = scale;
+    this.#zeros[at] = zeroPoint;
+    codes.fill(zeroPoint, Math.min(blockSize, this.#k - block * blockSize));
+    let to = (at * blockSize * bits) / 8;
+    if (bits === 8) this.#packed.set(codes, to);
+    else for (let i = 0; i < blockSize; i += 2) this.#packed[to++] = codes[i]! | (codes[i + 1]! << 4);
+  }
+
+  finish(relativeError: number): BlockedWeight {
+    const { bits, blockSize, symmetric } = this.#options;
+    const [k, n, blocks] = [this.#k, this.#n, this.blocks];
+    return {
+      k,
+      n,
+      packed: Tensor.of('uint8', [n, blocks, (blockSize * bits) / 8], this.#packed),
+      scales: Tensor.float32([n, blocks], this.#scales),
+      zeroPoints: symmetric ? undefined : packZeros(this.#zeros, n, blocks, bits),
+      relativeError,
+    };
+  }
+}
+
 /**
  * Quantizes the constant of a MatMul ([K, N]; [N, K] if transposed) in blocks along K, one scale (and zero point) each.
  * Throws MODEL_INVALID where a weight is not finite.
@@ -37,16 +80,12 @@ export function quantizeBlocks(weight: Tensor, transposed: boolean, options: Blo
   const [k, n] = transposed ? [second, first] : [first, second];
   const { bits, blockSize: block } = options;
   const values = weight.as('float32');
-  const blocks = Math.ceil(k / block);
-  const bytesOfBlock = (block * bits) / 8;
-  const packed = new Uint8Array(n * blocks * bytesOfBlock);
-  const scales = new Float32Array(n * blocks);
-  const zeros = new Uint8Array(n * blocks);
+  const packer = new BlockPacker(k, n, options);
   const tile = new Float64Array(TILE * block);
   const q = new Uint8Array(block);
   let lost = 0;
   let total = 0;
-  for (let b = 0; b < blocks; b++) {
+  for (let b = 0; b < packer.blocks; b++) {
     const count = Math.min(block, k - b * block);
     for (let first = 0; first < n; first += TILE) {
       const columns = Math.min(TILE, n - first);
@@ -54,25 +93,39 @@ export function quantizeBlocks(weight: Tensor, transposed: boolean, options: Blo
       for (let c = 0; c < columns; c++) {
         const real = tile.subarray(c * block, c * block + count);
         const fitted = fitBlock(real, options);
-        const at = (first + c) * blocks + b;
-        scales[at] = fitted.scale;
-        zeros[at] = fitted.zeroPoint;
         lost += quantizeBlock(real, fitted, bits, q);
-        q.fill(fitted.zeroPoint, count);
-        if (bits === 8) packed.set(q, at * bytesOfBlock);
-        else
-          for (let i = 0, to = at * bytesOfBlock; i < block; i += 2) packed[to++] = q[i]! | (q[i + 1]! << 4);
+        packer.put(first + c, b, fitted, q);
       }
     }
   }
-  return {
-    k,
-    n,
-    packed: Tensor.of('uint8', [n, blocks, bytesOfBlock], packed),
-    scales: Tensor.float32([n, blocks], scales),
-    zeroPoints: options.symmetric ? undefined : packZeros(zeros, n, blocks, bits),
-    relativeError: total > 0 ? lost / total : 0,
-  };
+  return packer.finish(total > 0 ? lost / total : 0);
+}
+
+/** The real numbers of a blocked weight, in the layout of the weight it was made of: [K, N], or [N, K] if transposed. */
+export function blockedValues(made: BlockedWeight, transposed: boolean, bits: 4 | 8): Tensor {
+  const { k, n, packed, scales, zeroPoints } = made;
+  const blocks = scales.dims[1]!;
+  const bytes = packed.as('uint8');
+  const block = (packed.dims[2]! * 8) / bits;
+  const codes = bits === 8 ? bytes : unpackNibbles(bytes, bytes.length * 2);
+  const zeros = zeroPoints?.as('uint8');
+  const steps = scales.as('float32');
+  const values = new Float32Array(k * n);
+  for (let column = 0; column < n; column++) {
+    for (let row = 0; row < k; row++) {
+      const b = Math.floor(row / block);
+      const zero = zeros === undefined ? 2 ** (bits - 1) : zeroAt(zeros, column, b, blocks, bits);
+      const code = codes[(column * blocks + b) * block + (row % block)]! - zero;
+      values[transposed ? column * k + row : row * n + column] = code * steps[column * blocks + b]!;
+    }
+  }
+  return Tensor.float32(transposed ? [n, k] : [k, n], values);
+}
+
+function zeroAt(zeros: Uint8Array, column: number, block: number, blocks: number, bits: number): number {
+  if (bits === 8) return zeros[column * blocks + block]!;
+  const byte = zeros[column * Math.ceil(blocks / 2) + (block >> 1)]!;
+  return (byte >> ((block & 1) * 4)) & 15;
 }
 
 /** Columns gathered at a time: neighbours in a row share cache lines. */
@@ -106,98 +159,6 @@ function gather(values: Float32Array, transposed: boolean, corner: Corner, into:
     if (bad !== undefined) throw fail('MODEL_INVALID', `a weight is ${bad}`);
   }
   return total;
-}
-
-interface Fit {
-  readonly scale: number;
-  readonly zeroPoint: number;
-}
-
-/** Shrunken ranges tried for the least squared error: coarse ones, then the neighbours of the best. */
-const COARSE = [0.9, 0.8, 0.65];
-const FINE = 0.05;
-
-function fitBlock(real: Float64Array, { bits, symmetric, fit }: BlockOptions): Fit {
-  let low = 0;
-  let high = 0;
-  for (let i = 0; i < real.length; i++) {
-    const value = real[i]!;
-    if (value < low) low = value;
-    if (value > high) high = value;
-  }
-  const whole = symmetric ? symmetricFit(low, high, bits) : asymmetricFit(low, high, bits);
-  // 256 steps over a block of few weights: clipping the largest never pays.
-  if (fit === 'minmax' || bits === 8) return whole;
-  let best = whole;
-  let bestShare = 1;
-  let least = errorOf(real, whole, bits, Number.POSITIVE_INFINITY);
-  const attempt = (share: number) => {
-    const tried = symmetric
-      ? { scale: Math.fround(whole.scale * share), zeroPoint: whole.zeroPoint }
-      : asymmetricFit(low * share, high * share, bits);
-    if (tried.scale === 0) return;
-    const error = errorOf(real, tried, bits, least);
-    if (error < least) [best, least, bestShare] = [tried, error, share];
-  };
-  for (const share of COARSE) attempt(share);
-  const middle = bestShare;
-  attempt(middle + FINE);
-  attempt(middle - FINE);
-  return best;
-}
-
-/** The weight of largest size lands on the lowest number, -2^(bits-1): the scale takes its sign (ONNX Runtime's rule). */
-function symmetricFit(low: number, high: number, bits: number): Fit {
-  const half = 2 ** (bits - 1);
-  const extreme = -low > high ? low : high;
-  return { scale: Math.fround(extreme / -half) || 1, zeroPoint: half };
-}
-
-function asymmetricFit(low: number, high: number, bits: number): Fit {
-  const top = 2 ** bits - 1;
-  const scale = Math.fround((high - low) / top);
-  if (scale === 0) return { scale: 1, zeroPoint: 0 };
-  return { scale, zeroPoint: Math.min(top, Math.max(0, roundHalfEven(-low / scale))) };
-}
-
-/** Sum of squared errors of a block, or some sum past `enough`. The innermost loop of it all: nothing in it but arithmetic. */
-function errorOf(real: Float64Array, { scale, zeroPoint }: Fit, bits: number, enough: number): number {
-  const top = 2 ** bits - 1 - zeroPoint;
-  const bottom = -zeroPoint;
-  const inverse = 1 / scale;
-  const half = real.length >> 1;
-  let error = 0;
-  for (let i = 0; i < real.length; i++) {
-    if (i === half && error >= enough) return error;
-    const value = real[i]!;
-    // As roundHalfEven; a block's quotients are small.
-    const whole = value * inverse + ROUNDER - ROUNDER;
-    const off = value - (whole > top ? top : whole < bottom ? bottom : whole) * scale;
-    error += off * off;
-  }
-  return error;
-}
-
-/** Writes the numbers of a block; the sum of squared errors. */
-function quantizeBlock(
-  real: Float64Array,
-  { scale, zeroPoint }: Fit,
-  bits: number,
-  into: Uint8Array,
-): number {
-  const top = 2 ** bits - 1 - zeroPoint;
-  const bottom = -zeroPoint;
-  const inverse = 1 / scale;
-  let error = 0;
-  for (let i = 0; i < real.length; i++) {
-    const value = real[i]!;
-    const whole = value * inverse + ROUNDER - ROUNDER;
-    const q = whole > top ? top : whole < bottom ? bottom : whole;
-    const off = value - q * scale;
-    error += off * off;
-    into[i] = q + zeroPoint;
-  }
-  return error;
 }
 
 /** Zero points along the blocks; each row begins on a whole byte. */

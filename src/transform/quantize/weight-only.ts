@@ -32,7 +32,8 @@ export interface WeightOnlyOptions extends Selection {
    * 0 leaves it to the runtime.
    */
   readonly accuracyLevel: 0 | 1 | 2 | 3 | 4;
-  readonly fit: 'minmax' | 'mse';
+  /** How scales (and zero points) are chosen in 4 bits; 8 bits always cover the largest weight. */
+  readonly fit: 'minmax' | 'mse' | 'hqq';
   /** Also keeps Conv weights and Gather tables in int8: a smaller file. Computation stays in float. */
   readonly storage: boolean;
   /** Weights of fewer elements stay as they are: the node's own parameters would eat the gain. */
@@ -200,7 +201,8 @@ class Rewriter {
     if (tensor === undefined || problem !== undefined) return problem ?? 'its weight is not constant';
     if (this.#opset < 13)
       return `per-channel DequantizeLinear came with opset 13, the model has ${this.#opset}`;
-    const fit = this.#options.fit;
+    // Half-quadratic splitting is for blocks alone.
+    const fit = this.#options.fit === 'minmax' ? 'minmax' : 'mse';
     if (node.op === 'Conv') {
       const constant = quantizeWeight(tensor, { axis: 0, fit });
       node.inputs[1] = addConstant(scope.graph, this.#name, node.inputs[1]!, constant);
