@@ -33,7 +33,7 @@ export interface PairedCounts {
  * Tango's score statistic of the hypothesis that first - second = delta; |delta| < 1 or discordant pairs present.
  * The nuisance share of 'only second' is put at its most likely value under the hypothesis, a root of a quadratic.
  */
-function score({ onlyFirst: b, onlySecond: c, n }: PairedCounts, delta: number): number {
+export function pairedScore({ onlyFirst: b, onlySecond: c, n }: PairedCounts, delta: number): number {
   const linear = -b - c + (2 * n - b + c) * delta;
   const constant = -c * delta * (1 - delta);
   const q = (Math.sqrt(Math.max(0, linear * linear - 8 * n * constant)) - linear) / (4 * n);
@@ -56,7 +56,7 @@ export function pairedProportionInterval(counts: PairedCounts, how: Level = {}):
     let [low, high] = [from, to];
     for (let step = 0; step < 60; step++) {
       const middle = (low + high) / 2;
-      if (score(counts, middle) > target) low = middle;
+      if (pairedScore(counts, middle) > target) low = middle;
       else high = middle;
     }
     return (low + high) / 2;
