@@ -23,5 +23,6 @@ export {
 } from './optimize/index.ts';
 export * from './report/index.ts';
 export * from './run/index.ts';
+export * from './tokens/index.ts';
 export * from './train/index.ts';
 export * from './transform/index.ts';

@@ -11,7 +11,7 @@ export const FLOORS: readonly (readonly string[])[] = [
   ['run', 'data'],
   ['measure', 'transform', 'edge', 'cluster'],
   ['train'],
-  ['exits', 'think', 'report', 'serve'],
+  ['exits', 'tokens', 'think', 'report', 'serve'],
   ['optimize'],
   ['cli'],
   ['index'],

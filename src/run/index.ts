@@ -1,5 +1,6 @@
 export { availableCores } from './cores.ts';
 export { executedGraph } from './executed-graph.ts';
+export { type GrowingOptions, type GrowingSession, openGrowing } from './growing.ts';
 export { describeMachine, type Machine } from './machine.ts';
 export { openSession } from './open-session.ts';
 export type { LoopLimits, LoopResult, OrtSession } from './ort-session.ts';
@@ -16,4 +17,5 @@ export {
   resolveSettings,
   type SessionSettings,
 } from './settings.ts';
+export { skeletonOf } from './skeleton.ts';
 export { openStateful, type StatefulOptions, type StatefulSession } from './stateful.ts';

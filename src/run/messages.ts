@@ -22,6 +22,16 @@ export interface OpenExtras {
   readonly profilePrefix?: string;
 }
 
+/** A value that grows from step to step: output to input, longer along an axis. */
+export interface GrownValue {
+  readonly input: string;
+  readonly output: string;
+  readonly dtype: DType;
+  /** Fixed sizes; null along the axis of growth and where the batch stands. */
+  readonly dims: readonly (number | null)[];
+  readonly axis: number;
+}
+
 /** What a worker is asked. */
 export type Request =
   | {
@@ -50,6 +60,16 @@ export type Request =
     }
   | { readonly kind: 'step'; readonly feeds: Packed; readonly outputs: readonly string[] }
   | { readonly kind: 'kept'; readonly names: readonly string[] }
+  | { readonly kind: 'grow'; readonly values: readonly GrownValue[]; readonly capacity: number }
+  | { readonly kind: 'reset'; readonly batch: number }
+  | {
+      readonly kind: 'advance';
+      readonly feeds: Packed;
+      /** Places that every grown value gets more. */
+      readonly grows: number;
+      readonly outputs: readonly string[];
+    }
+  | { readonly kind: 'truncate'; readonly length: number }
   | { readonly kind: 'endProfile' }
   | { readonly kind: 'release' };
 
@@ -92,6 +112,10 @@ export interface Replies {
   keep: undefined;
   step: Packed;
   kept: Packed;
+  grow: undefined;
+  reset: undefined;
+  advance: Packed;
+  truncate: undefined;
   endProfile: undefined;
   release: undefined;
 }

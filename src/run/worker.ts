@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { messageOf } from '../base/index.ts';
 import { gateOf } from './gate.ts';
+import { GrowingState } from './growing-state.ts';
 import { KeptState } from './kept-state.ts';
 import type { Answer, Envelope, Replies, Request } from './messages.ts';
 import { OrtInstance } from './ort-instance.ts';
@@ -13,6 +14,7 @@ if (port === null) throw new Error('this module is the body of a worker thread')
 const gate = gateOf(workerData as SharedArrayBuffer);
 let instance: OrtInstance | undefined;
 let kept: KeptState | undefined;
+let grown: GrowingState | undefined;
 
 function held(): OrtInstance {
   if (instance === undefined) throw new Error('no model is open in this worker');
@@ -24,10 +26,16 @@ function keeping(): KeptState {
   return kept;
 }
 
+function growing(): GrowingState {
+  if (grown === undefined) throw new Error('nothing grows in this worker');
+  return grown;
+}
+
 async function answer(request: Request, transfer: ArrayBuffer[]): Promise<Replies[keyof Replies]> {
   switch (request.kind) {
     case 'open':
       kept = undefined;
+      grown = undefined;
       await instance?.release();
       instance = await OrtInstance.open(request.source, request.settings, request.extras, gate);
       return instance.ports();
@@ -42,10 +50,20 @@ async function answer(request: Request, transfer: ArrayBuffer[]): Promise<Replie
       return keeping().step(request.feeds, request.outputs, transfer);
     case 'kept':
       return keeping().read(request.names, transfer);
+    case 'grow':
+      grown = new GrowingState(held(), request);
+      return undefined;
+    case 'reset':
+      return growing().reset(request.batch);
+    case 'advance':
+      return growing().advance(request.feeds, request.grows, request.outputs, transfer);
+    case 'truncate':
+      return growing().truncate(request.length);
     case 'endProfile':
       return held().endProfile();
     case 'release':
       kept = undefined;
+      grown = undefined;
       await instance?.release();
       instance = undefined;
       return undefined;

@@ -4,6 +4,7 @@ import { MEASURE_ERRORS } from './measure.ts';
 import { OPTIMIZE_ERRORS } from './optimize.ts';
 import type { ErrorRow } from './row.ts';
 import { RUN_ERRORS } from './run.ts';
+import { TOKENS_ERRORS } from './tokens.ts';
 import { TRAIN_ERRORS } from './train.ts';
 import { TRANSFORM_ERRORS } from './transform.ts';
 import { USAGE_ERRORS } from './usage.ts';
@@ -18,6 +19,7 @@ export const CATALOGUE = {
   ...TRANSFORM_ERRORS,
   ...TRAIN_ERRORS,
   ...OPTIMIZE_ERRORS,
+  ...TOKENS_ERRORS,
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof CATALOGUE;

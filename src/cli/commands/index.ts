@@ -1,4 +1,5 @@
 import type { Command } from '../command.ts';
+import { convertCommand } from './convert.ts';
 import { distillCommand } from './distill.ts';
 import { doctorCommand } from './doctor.ts';
 import { evalCommand } from './eval.ts';
@@ -18,4 +19,5 @@ export const COMMANDS = {
   prune: pruneCommand,
   train: trainCommand,
   distill: distillCommand,
+  convert: convertCommand,
 } as const satisfies Record<string, Command>;

@@ -1,0 +1,13 @@
+export { type CacheForm, cacheForm, isGenerative } from './cache-form.ts';
+export { type Decoder, type DecoderOptions, openDecoder } from './decoder.ts';
+export { type ModelFolder, readModelFolder } from './folder.ts';
+export { type GenerateOptions, generate, generateBatch } from './generate.ts';
+export { readCheckpoint } from './llama/checkpoint.ts';
+export { type Converted, convertLlama2c, writeConverted } from './llama/convert.ts';
+export { decoder } from './llama/decoder.ts';
+export type { LlamaConfig, LlamaLayer, LlamaWeights } from './llama/weights.ts';
+export { greedy, type Sampler, type SamplingOptions, sampler } from './sampling.ts';
+export { BpeTokenizer } from './tokenizer/bpe.ts';
+export { readTokenizerJson, tokenizerJson } from './tokenizer/json.ts';
+export { readLlama2cTokenizer } from './tokenizer/llama2c.ts';
+export type { EncodeOptions, Tokenizer, TokenStream } from './tokenizer/tokenizer.ts';
