@@ -4,6 +4,7 @@ import type { Pass } from './pass.ts';
 import { structuredPruning } from './prune/structured-pruning.ts';
 import { dynamicQuantization } from './quantize/dynamic.ts';
 import { equalization } from './quantize/equalize.ts';
+import { gptqQuantization } from './quantize/gptq.ts';
 import { hqqQuantization } from './quantize/hqq.ts';
 import { staticQuantization } from './quantize/static.ts';
 import { weightOnlyQuantization } from './quantize/weight-only.ts';
@@ -18,6 +19,7 @@ export const RECIPE_PASSES = {
   'quantize-dynamic': dynamicQuantization,
   'quantize-weights': weightOnlyQuantization,
   'quantize-hqq': hqqQuantization,
+  'quantize-gptq': gptqQuantization,
   // Each pass reads options of its own type; a recipe gives them as JSON over the pass's defaults.
 } as const satisfies Record<string, Pass>;
 

@@ -18,7 +18,7 @@ export const TRANSFORM_ERRORS = {
     hint: 'Export it for a newer opset.',
     exit: 2,
   },
-  CALIBRATION_NEEDED: { what: 'Static quantization needs data', hint: 'Give --data.', exit: 2 },
+  CALIBRATION_NEEDED: { what: 'This pass looks at data, and none is given', hint: 'Give --data.', exit: 2 },
   NOTHING_TO_PRUNE: {
     what: 'Nothing in the model can be pruned this way',
     hint: 'Run the clean pass before it; printGroups tells what keeps each channel.',

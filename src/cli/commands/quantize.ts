@@ -23,6 +23,7 @@ const METHODS = {
   dynamic: { pass: RECIPE_PASSES['quantize-dynamic'], options: 'dynamic', data: 'none' },
   weights: { pass: RECIPE_PASSES['quantize-weights'], options: 'blocks', data: 'none' },
   hqq: { pass: RECIPE_PASSES['quantize-hqq'], options: 'blocks', data: 'none' },
+  gptq: { pass: RECIPE_PASSES['quantize-gptq'], options: 'blocks', data: 'calibration' },
   aware: { pass: TRAINING_PASSES['quantize-aware'], options: 'learned', data: 'training' },
   adaround: { pass: TRAINING_PASSES.adaround, options: 'learned', data: 'training' },
 } as const satisfies Record<string, Method>;
@@ -35,20 +36,23 @@ export const quantizeCommand: Command = {
       .argument('<model>', 'an .onnx file')
       .option(
         '--method <name>',
-        'static (8 bits, needs data), dynamic (8 bits), weights (4 or 8 bits); hqq (4-bit weights, scales and zero points by half-quadratic splitting); aware (static, learned from the data and its labels) and adaround (static, each rounding chosen on the data)',
+        'static (8 bits, needs data), dynamic (8 bits), weights (4 or 8 bits); hqq (4-bit weights, scales and zero points by half-quadratic splitting), gptq (4-bit weights, each rounding making up for those before it; needs data); aware (static, learned from the data and its labels) and adaround (static, each rounding chosen on the data)',
         'static',
       );
     withData(command, false)
       .option('--calibrator <name>', `static: ${Object.keys(CALIBRATORS).join(', ')}`, 'minmax')
-      .option('--samples <n>', 'static: samples to calibrate on', '512')
+      .option('--samples <n>', 'static and gptq: samples to calibrate on', '512')
       .option('--activations <type>', 'static: uint8 or int8', 'uint8')
       .option('--per-tensor', 'static: one scale for each weight instead of one for each channel')
       .option('--reduce-range', 'static: 7-bit weights, for x64 without VNNI')
       .option('--bits <n>', 'of a weight: 4 or 8 (default: 4 for weights, 8 for aware and adaround)')
       .option('--epochs <n>', 'aware: times that every sample is seen (default: 5)')
       .option('--time <time>', 'aware and adaround: time to learn, instead')
-      .option('--block <n>', 'weights and hqq: 16, 32, 64, 128 or 256', '32')
-      .option('--asymmetric', 'weights: with zero points (hqq has them anyhow)')
+      .option('--block <n>', 'weights, hqq and gptq: 16, 32, 64, 128 or 256', '32')
+      .option('--asymmetric', 'weights and gptq: with zero points (hqq has them anyhow)')
+      .option('--act-order', 'gptq: rounds the inputs of largest activations first')
+      .option('--damping <share>', 'gptq: added to the diagonal, as a share of its mean', '0.01')
+      .option('--float-activations', 'gptq: rounds each layer for what the unrounded ones before it give')
       .option('--exclude <names>', 'nodes to leave in float, separated by commas')
       .option('--exclude-ops <ops>', 'operators to leave in float, separated by commas')
       .option('--exclude-pattern <regex>', 'nodes to leave in float by name')
@@ -164,6 +168,12 @@ function passOptions(
             bits: Number(choice('bits', options.bits ?? '4', method === 'weights' ? ['4', '8'] : ['4'])),
             blockSize: Number(choice('block', options.block, ['16', '32', '64', '128', '256'])),
             symmetric: options.asymmetric === true ? false : undefined,
+            ...(method === 'gptq' && {
+              actOrder: options.actOrder === true,
+              damping: shareOf('damping', options.damping),
+              activations: options.floatActivations === true ? 'float' : 'quantized',
+              samples: count('samples', options.samples),
+            }),
           }
         : kind === 'learned'
           ? {
@@ -179,6 +189,12 @@ function passOptions(
   return Object.fromEntries(
     Object.entries({ ...selection, ...given }).filter(([, value]) => value !== undefined),
   );
+}
+
+function shareOf(name: string, value: unknown): number {
+  const share = Number(value);
+  if (share > 0 && share <= 1) return share;
+  throw fail('USAGE_BAD_OPTION', `--${name} is "${value}", not above 0 and at most 1`);
 }
 
 function patternOf(text: unknown): string {

@@ -18,6 +18,7 @@ export { learnableQdq, type WeightNumbers } from './fake/learnable-qdq.ts';
 export { checkFusion } from './fusion.ts';
 export { type Repaired, type RepairOptions, repairFusion } from './fusion-repair.ts';
 export type { FusionReport, NodeFusion, Repair } from './fusion-report.ts';
+export { type GptqOptions, gptqQuantization } from './gptq.ts';
 export { hqqQuantization } from './hqq.ts';
 export type { Selection } from './selection.ts';
 export {

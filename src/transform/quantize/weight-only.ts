@@ -13,7 +13,7 @@ import {
   type Tensor,
 } from '../../graph/index.ts';
 import type { DeclaredError, Pass, PassNote, PassResult } from '../pass.ts';
-import { BLOCK_SIZES, type BlockSize, quantizeBlocks } from './blocks.ts';
+import { BLOCK_SIZES, type BlockedWeight, type BlockSize, quantizeBlocks } from './blocks.ts';
 import { requireChange, unknownNotes, untilFused } from './checked.ts';
 import { addConstant } from './emit.ts';
 import { constantIn, type Scope, scopesOf } from './scopes.ts';
@@ -60,26 +60,47 @@ export const weightOnlyQuantization: Pass<WeightOnlyOptions> = {
   defaults: WEIGHT_ONLY_DEFAULTS,
   error: ({ bits }): DeclaredError => ({ kind: 'lossy', why: `weights are rounded to ${bits} bits` }),
   async apply(model: Model, options: WeightOnlyOptions): Promise<PassResult> {
-    if (!BLOCK_SIZES.includes(options.blockSize)) {
-      throw fail(
-        'USAGE_BAD_OPTION',
-        `no block size ${options.blockSize}; there are ${BLOCK_SIZES.join(', ')}`,
-      );
-    }
-    if (!options.check) return { ...rewriteWeights(model, options), modified: true };
-    return untilFused((more) =>
-      rewriteWeights(model, { ...options, exclude: [...(options.exclude ?? []), ...more] }),
-    );
+    return quantizeWeightsOnly(model, options);
   },
 };
 
-function rewriteWeights(model: Model, options: WeightOnlyOptions): { model: Model; notes: PassNote[] } {
+/** The pass with weights that were rounded elsewhere (by node name): checked, and taken back to float where nothing fuses. */
+export async function quantizeWeightsOnly(
+  model: Model,
+  options: WeightOnlyOptions,
+  prepared?: ReadonlyMap<string, Prepared>,
+): Promise<PassResult> {
+  requireBlockSize(options);
+  if (!options.check) return { ...rewriteWeights(model, options, prepared), modified: true };
+  return untilFused((more) =>
+    rewriteWeights(model, { ...options, exclude: [...(options.exclude ?? []), ...more] }, prepared),
+  );
+}
+
+/** Throws USAGE_BAD_OPTION. */
+export function requireBlockSize({ blockSize }: Pick<WeightOnlyOptions, 'blockSize'>): void {
+  if (BLOCK_SIZES.includes(blockSize)) return;
+  throw fail('USAGE_BAD_OPTION', `no block size ${blockSize}; there are ${BLOCK_SIZES.join(', ')}`);
+}
+
+/** A weight that was rounded elsewhere, and what to say of it. */
+export interface Prepared {
+  readonly made: BlockedWeight;
+  readonly told: string;
+}
+
+/** The rewriting itself, unchecked. `prepared`: weights by the name of the node that multiplies them; the rest is rounded here. */
+export function rewriteWeights(
+  model: Model,
+  options: WeightOnlyOptions,
+  prepared: ReadonlyMap<string, Prepared> = new Map(),
+): { model: Model; notes: PassNote[] } {
   const result = withNames(model);
   const scopes = [...scopesOf(result)];
   const nodes = scopes.flatMap(({ graph }) => graph.nodes);
   const heavy = nodes.filter((node) => node.domain === '' && HEAVY.has(node.op));
   const excluded = excluder(options, heavy);
-  const rewriter = new Rewriter(namer(result.graph), options, result.opsets.get('') ?? 1);
+  const rewriter = new Rewriter(namer(result.graph), options, result.opsets.get('') ?? 1, prepared);
   const notes: PassNote[] = [];
   for (const scope of scopes) {
     for (const node of [...scope.graph.nodes]) {
@@ -115,10 +136,17 @@ class Rewriter {
   readonly #options: WeightOnlyOptions;
   readonly #opset: number;
   /** Inputs B, scales and zero points of weights already packed, by graph and weight. */
-  readonly #packed = new Map<string, { inputs: string[]; k: number; n: number; error: number }>();
+  readonly #packed = new Map<string, { inputs: string[]; k: number; n: number; told: string }>();
+  readonly #prepared: ReadonlyMap<string, Prepared>;
   readonly #scopes = new Map<Scope, number>();
 
-  constructor(name: (stem: string) => string, options: WeightOnlyOptions, opset: number) {
+  constructor(
+    name: (stem: string) => string,
+    options: WeightOnlyOptions,
+    opset: number,
+    prepared: ReadonlyMap<string, Prepared>,
+  ) {
+    this.#prepared = prepared;
     this.#name = name;
     this.#options = options;
     this.#opset = opset;
@@ -139,7 +167,7 @@ class Rewriter {
     if (tensor === undefined || problem !== undefined) return problem ?? 'its weight is not constant';
     if (tensor.dims.length !== 2) return `its weight is [${tensor.dims}], not a matrix`;
     const transposed = gemm && intOf(node, 'transB', 0) !== 0;
-    const { inputs, k, n, error } = this.#pack(scope, node.inputs[1]!, tensor, transposed);
+    const { inputs, k, n, told } = this.#pack(scope, node, tensor, transposed);
     const { bits, blockSize, accuracyLevel } = this.#options;
     const bias = gemm ? node.inputs[2] : undefined;
     const result = node.outputs[0]!;
@@ -162,8 +190,7 @@ class Rewriter {
     insertBefore(scope.graph, node, made);
     scope.graph.nodes.splice(scope.graph.nodes.indexOf(node), 1);
     this.usedMicrosoft = true;
-    const noise = error > 0 ? `${(-10 * Math.log10(error)).toFixed(1)} dB` : 'exact';
-    return { done: `${bits}-bit weights in blocks of ${blockSize} (weights ${noise})` };
+    return { done: `${bits}-bit weights in blocks of ${blockSize} (${told})` };
   }
 
   #weightProblem(tensor: Tensor | undefined): string | undefined {
@@ -173,13 +200,14 @@ class Rewriter {
     return tensor.size < least ? `its weight has ${tensor.size} elements, fewer than ${least}` : undefined;
   }
 
-  #pack(scope: Scope, value: string, tensor: Tensor, transposed: boolean) {
+  #pack(scope: Scope, node: Node, tensor: Tensor, transposed: boolean) {
+    const value = node.inputs[1]!;
     const at = this.#scopes.get(scope) ?? this.#scopes.size;
     this.#scopes.set(scope, at);
     const key = `${at}:${transposed}:${value}`;
     let found = this.#packed.get(key);
     if (found === undefined) {
-      const made = quantizeBlocks(tensor, transposed, this.#options);
+      const { made, told } = this.#prepared.get(node.name) ?? this.#round(tensor, transposed);
       const inputs = [this.#name(`${value}_q${this.#options.bits}`), this.#name(`${value}_scales`)];
       scope.graph.initializers.set(inputs[0]!, made.packed);
       scope.graph.initializers.set(inputs[1]!, made.scales);
@@ -187,10 +215,16 @@ class Rewriter {
         inputs.push(this.#name(`${value}_zero_points`));
         scope.graph.initializers.set(inputs[2]!, made.zeroPoints);
       }
-      found = { inputs, k: made.k, n: made.n, error: made.relativeError };
+      found = { inputs, k: made.k, n: made.n, told };
       this.#packed.set(key, found);
     }
     return found;
+  }
+
+  #round(tensor: Tensor, transposed: boolean): Prepared {
+    const made = quantizeBlocks(tensor, transposed, this.#options);
+    const { relativeError: error } = made;
+    return { made, told: `weights ${error > 0 ? `${(-10 * Math.log10(error)).toFixed(1)} dB` : 'exact'}` };
   }
 
   /** Conv: DQ(int8) before it. Gather: the table in int8, and a DQ of what was gathered, not of the table. */

@@ -1,0 +1,112 @@
+import { fail } from '../../base/index.ts';
+import type { Model, Tensor } from '../../graph/index.ts';
+import type { DeclaredError, Pass, PassContext, PassResult } from '../pass.ts';
+import { type BlockedWeight, blockedValues, quantizeBlocks } from './blocks.ts';
+import type { Gram } from './gram.ts';
+import { decibels, LayerError } from './layer-error.ts';
+import { type Activations, streamLayers } from './layer-stream.ts';
+import { type LinearLayer, linearLayers } from './linear-layers.ts';
+import { roundOptimally } from './optimal-rounding.ts';
+import { withNames } from './static.ts';
+import {
+  type Prepared,
+  quantizeWeightsOnly,
+  requireBlockSize,
+  rewriteWeights,
+  WEIGHT_ONLY_DEFAULTS,
+  type WeightOnlyOptions,
+} from './weight-only.ts';
+
+export interface GptqOptions extends WeightOnlyOptions {
+  /** Added to the diagonal of X^T X, as a share of its mean: more of it trusts the samples less. */
+  readonly damping: number;
+  /** Rounds the inputs of largest activations first; scales are then those of the original weights. */
+  readonly actOrder: boolean;
+  /** quantized: each layer is rounded for what the layers before it, already rounded, give; float: for what they gave before. */
+  readonly activations: 'quantized' | 'float';
+  /** Samples per run, and at most so many samples in all. */
+  readonly batch: number;
+  readonly samples: number;
+}
+
+/** Above this many inputs X^T X of a layer takes gigabytes, and factoring it minutes. */
+const WIDEST = 8192;
+
+/**
+ * Weights rounded one input after the other, so that the outputs on the calibration data lose least (GPTQ, see roundOptimally). MatMul and
+ * Gemm of the main graph; those in nested graphs, and layers wider than 8192 inputs, are rounded as quantize-weights does.
+ */
+export const gptqQuantization: Pass<GptqOptions> = {
+  name: 'quantize-gptq',
+  summary:
+    'weights in 4 bits by blocks, each rounding making up for those before it (GPTQ); measured on data',
+  defaults: {
+    ...WEIGHT_ONLY_DEFAULTS,
+    damping: 0.01,
+    actOrder: false,
+    activations: 'quantized',
+    batch: 16,
+    samples: 128,
+  },
+  error: ({ bits }): DeclaredError => ({ kind: 'lossy', why: `weights are rounded to ${bits} bits` }),
+  async apply(model: Model, options: GptqOptions, context: PassContext): Promise<PassResult> {
+    requireBlockSize(options);
+    if (!(options.damping > 0)) throw fail('USAGE_BAD_OPTION', `damping is ${options.damping}, not above 0`);
+    if (context.calibration === undefined) throw fail('CALIBRATION_NEEDED', 'the pass got no data');
+    const named = withNames(model);
+    const { notes } = rewriteWeights(named, options);
+    const chosen = new Set(notes.filter(({ action }) => action === 'changed').map(({ node }) => node));
+    const layers = linearLayers(named).filter(({ node, k }) => chosen.has(node.name) && k <= WIDEST);
+    const rounder = new Rounder(options, context.signal);
+    await streamLayers(
+      named,
+      layers,
+      context.calibration,
+      (layer, activations, gram) => rounder.round(layer, activations, gram),
+      { batch: options.batch, samples: options.samples, progress: context.progress, signal: context.signal },
+    );
+    return quantizeWeightsOnly(named, options, rounder.prepared);
+  },
+};
+
+class Rounder {
+  readonly prepared = new Map<string, Prepared>();
+  readonly #options: GptqOptions;
+  readonly #signal: AbortSignal | undefined;
+  /** By weight: layers that share one are rounded once, for the first of them. */
+  readonly #done = new Map<string, Prepared>();
+
+  constructor(options: GptqOptions, signal: AbortSignal | undefined) {
+    this.#options = options;
+    this.#signal = signal;
+  }
+
+  /** The weight that the layers behind are to see; undefined for the old one. */
+  async round(layer: LinearLayer, { gram: h }: Activations, gram: Gram): Promise<Tensor | undefined> {
+    const { bits, activations } = this.#options;
+    const key = `${layer.transposed}:${layer.weight}`;
+    const found = this.#done.get(key) ?? (await this.#best(layer, h, gram));
+    this.#done.set(key, found);
+    this.prepared.set(layer.node.name, found);
+    return activations === 'float' ? undefined : blockedValues(found.made, layer.transposed, bits);
+  }
+
+  /** The nearest numbers stay where rounding in turn is no better on the very samples it was made for. */
+  async #best(layer: LinearLayer, h: Float64Array, gram: Gram): Promise<Prepared> {
+    const { tensor, transposed } = layer;
+    const nearest = quantizeBlocks(tensor, transposed, this.#options);
+    const rounded = roundOptimally(tensor, transposed, h, this.#options)?.made;
+    const error = new LayerError(gram, h, layer, this.#signal);
+    const lost = (made: BlockedWeight) => error.lost(blockedValues(made, false, this.#options.bits));
+    const [energy, before] = [await error.energy(), await lost(nearest)];
+    const plain = `outputs ${decibels(before, energy)}, to the nearest`;
+    if (rounded === undefined)
+      return { made: nearest, told: `${plain}: its activations are all 0 or not finite` };
+    const after = await lost(rounded);
+    if (!(after < before)) return { made: nearest, told: plain };
+    return {
+      made: rounded,
+      told: `outputs ${decibels(after, energy)}, to the nearest ${decibels(before, energy)}`,
+    };
+  }
+}
