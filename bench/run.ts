@@ -8,6 +8,7 @@ const BENCHMARKS = [
   'recipes',
   'qat',
   'train-speed',
+  'search-quality',
 ];
 const [name = ''] = process.argv.splice(2, 1);
 if (BENCHMARKS.includes(name)) await import(new URL(`${name}.js`, import.meta.url).href);

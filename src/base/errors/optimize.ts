@@ -12,4 +12,9 @@ export const OPTIMIZE_ERRORS = {
     hint: 'Write it again with modicum optimize.',
     exit: 2,
   },
+  OPTIMIZE_SPACE_INVALID: {
+    what: 'The space to search is none',
+    hint: 'Give every dimension a name of its own, values, and conditions on earlier dimensions only.',
+    exit: 2,
+  },
 } as const satisfies Record<string, ErrorRow>;
