@@ -2,8 +2,10 @@ import { fail } from '../../base/index.ts';
 import { evaluate, METRICS, metricByName } from '../../measure/index.ts';
 import { quantity } from '../../report/index.ts';
 import { openSession } from '../../run/index.ts';
+import { openScoring } from '../../tokens/index.ts';
 import type { Command } from '../command.ts';
 import { loadConfig } from '../config.ts';
+import { isLanguageModel, textsOf } from '../language-model.ts';
 import { dataOf, numberOf, wholeOf, withData } from '../options.ts';
 
 export const evalCommand: Command = {
@@ -23,9 +25,13 @@ export const evalCommand: Command = {
       .option('--k <n>', 'places of a ranking that count, for ndcg (default: 10)')
       .option('--batch <n>', 'samples per run, where the model allows it', '32')
       .option('--threads <n>', 'threads (default: all cores)')
+      .option(
+        '--tokenizer <file>',
+        'of a language model, whose data are texts: .txt or .jsonl (default: tokenizer.json beside it)',
+      )
       .addHelpText(
         'after',
-        '\nExamples:\n  modicum eval model.onnx --data test.npz --metric top1\n  modicum eval int8.onnx --against model.onnx --data photos/ --metric cosine',
+        '\nExamples:\n  modicum eval model.onnx --data test.npz --metric top1\n  modicum eval int8.onnx --against model.onnx --data photos/ --metric cosine\n  modicum eval llm/model.onnx --data stories.txt --metric perplexity',
       );
   },
   async run([model = ''], options, { print, progress, signal }) {
@@ -44,10 +50,13 @@ export const evalCommand: Command = {
     const batch = wholeOf('batch', options.batch, 1, 65536);
     const settings =
       options.threads === undefined ? {} : { threads: wholeOf('threads', options.threads, 1, 1024) };
-    const dataset = await dataOf(options, await loadConfig());
+    const config = await loadConfig();
+    const language = await isLanguageModel(model);
+    const dataset = language ? await textsOf(model, options, config) : await dataOf(options, config);
     if (dataset === undefined) throw fail('USAGE_BAD_OPTION', '--data is missing');
-    const session = await openSession(model, settings);
-    const reference = against === undefined ? undefined : await openSession(against, settings);
+    const open = language ? openScoring : openSession;
+    const session = await open(model, settings);
+    const reference = against === undefined ? undefined : await open(against, settings);
     try {
       const result = await evaluate(session, dataset, metric, { reference, batch, progress, signal });
       const { value, interval, n, nonFinite, record } = result;

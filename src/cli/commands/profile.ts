@@ -4,7 +4,9 @@ import { gridOf, type Measurement, type ProfileReport, priceOf, profileModel } f
 import { digits, quantity, textTable } from '../../report/index.ts';
 import type { Command } from '../command.ts';
 import { loadConfig } from '../config.ts';
+import { isLanguageModel } from '../language-model.ts';
 import { dataOf, numberOf, numbersOf, secondsOf, wholeOf, withData } from '../options.ts';
+import { profileTokens } from '../profile-tokens.ts';
 
 /** Layers shown before the rest is summed up. */
 const MOST_LAYERS = 15;
@@ -27,9 +29,11 @@ export const profileCommand: Command = {
       .option('--dim <name=size...>', 'sizes of named dimensions, for random inputs')
       .option('--no-limits', "does not measure the machine's own limits")
       .option('--seed <n>', 'of random inputs', '1')
+      .option('--prompt-tokens <list>', 'of a language model: lengths of prompts (default: 32,128)')
+      .option('--new-tokens <n>', 'of a language model: tokens made after each prompt (default: 64)')
       .addHelpText(
         'after',
-        '\nExamples:\n  modicum profile model.onnx\n  modicum profile model.onnx --data test.npz --batch 1,8,32 --threads 1,2',
+        '\nExamples:\n  modicum profile model.onnx\n  modicum profile model.onnx --data test.npz --batch 1,8,32 --threads 1,2\n  modicum profile llm/model.onnx --prompt-tokens 32,128 --new-tokens 64',
       );
   },
   async run([model = ''], options, { print, progress, signal }) {
@@ -39,6 +43,15 @@ export const profileCommand: Command = {
     // Said before the long work.
     gridOf(region);
     if (typeof price === 'string' && !Number.isFinite(Number(price))) priceOf(price);
+    if (await isLanguageModel(model)) return profileTokens(model, options, { print, progress, signal });
+    for (const name of ['promptTokens', 'newTokens']) {
+      if (options[name] !== undefined) {
+        throw fail(
+          'NOT_GENERATIVE',
+          'tokens are asked for, and it has no input_ids, past_key_values and logits',
+        );
+      }
+    }
     const report = await profileModel(model, {
       data: await dataOf(options, config),
       batches: options.batch === undefined ? undefined : numbersOf('batch', options.batch),

@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { randomCheckpoint } from '../tokens/llama2c-reference.ts';
+import { makeFolder, modicum, removeFolder } from './cli.ts';
+
+/** The 256 bytes, three specials, a space and some letters. */
+function tokenizerFile(size: number): Uint8Array {
+  const bytes = Array.from({ length: 256 }, (_, i) => `<0x${i.toString(16).toUpperCase().padStart(2, '0')}>`);
+  const pieces = ['<unk>', '<s>', '</s>', ...bytes, ' ', ...'abcdefgh'].slice(0, size);
+  return Buffer.concat([
+    Buffer.from([4, 0, 0, 0]),
+    ...pieces.map((piece) => {
+      const head = Buffer.alloc(8);
+      head.writeInt32LE(piece.length, 4);
+      return Buffer.concat([head, Buffer.from(piece)]);
+    }),
+  ]);
+}
+
+describe('language models on the command line', () => {
+  let folder = '';
+  before(async () => {
+    folder = await makeFolder();
+    const config = { dim: 16, hidden: 12, layers: 1, heads: 2, kvHeads: 1, vocab: 268, positions: 24 };
+    await writeFile(join(folder, 'net.bin'), randomCheckpoint(config));
+    await writeFile(join(folder, 'tok.bin'), tokenizerFile(268));
+    await writeFile(join(folder, 'texts.txt'), 'abc abc\nhead\n');
+    const { code, stderr } = await modicum(
+      ['convert', 'net.bin', '--tokenizer', 'tok.bin', '-o', 'llm'],
+      folder,
+    );
+    assert.equal(code, 0, stderr);
+  });
+  after(() => removeFolder(folder));
+
+  test('a converted model has its config and tokenizer beside it', async () => {
+    const config = JSON.parse(await readFile(join(folder, 'llm/config.json'), 'utf8'));
+    assert.deepEqual([config.model_type, config.num_key_value_heads, config.vocab_size], ['llama', 1, 268]);
+    const generation = JSON.parse(await readFile(join(folder, 'llm/generation_config.json'), 'utf8'));
+    assert.deepEqual(generation.eos_token_id, [1, 2]);
+  });
+
+  test('profile times prompts and tokens', async () => {
+    const line = [
+      'profile',
+      'llm/model.onnx',
+      '--prompt-tokens',
+      '2,9',
+      '--new-tokens',
+      '3',
+      '--seconds',
+      '50ms',
+    ];
+    const { code, stdout, stderr } = await modicum([...line, '--json', 'profile.json'], folder);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /prefill/);
+    const { points } = JSON.parse(await readFile(join(folder, 'profile.json'), 'utf8'));
+    assert.deepEqual(
+      points.map((point: { promptTokens: number }) => point.promptTokens),
+      [2, 9],
+    );
+    const long = await modicum([...line.slice(0, 3), '30'], folder);
+    assert.equal(long.code, 2);
+    assert.match(long.stderr, /CONTEXT_FULL/);
+  });
+
+  test('eval reads texts through the tokenizer beside the model', async () => {
+    const line = [
+      'eval',
+      'llm/model.onnx',
+      '--data',
+      'texts.txt',
+      '--metric',
+      'perplexity',
+      '--json',
+      'eval.json',
+    ];
+    const { code, stderr } = await modicum(line, folder);
+    assert.equal(code, 0, stderr);
+    const { record } = JSON.parse(await readFile(join(folder, 'eval.json'), 'utf8'));
+    assert.equal(record.what, 'accuracy.perplexity');
+    assert.equal(record.n, 2);
+    assert.ok(record.value > 1 && Number.isFinite(record.value));
+  });
+
+  test('a model that is no language model is asked for no tokens', async () => {
+    await writeFile(join(folder, 'bad.bin'), 'no model');
+    const { code, stderr } = await modicum(
+      ['convert', 'bad.bin', '--tokenizer', 'tok.bin', '-o', 'x'],
+      folder,
+    );
+    assert.equal(code, 2);
+    assert.match(stderr, /CHECKPOINT_UNFIT/);
+  });
+});
