@@ -1,5 +1,6 @@
 /** The library: everything a command does is a function here. */
 export { fail, ModicumError, type Progress, Random, SILENT, VERSION } from './base/index.ts';
+export * from './bundle/index.ts';
 export { type Config, defineConfig } from './cli/config.ts';
 export * from './cluster/index.ts';
 export * from './data/index.ts';
@@ -8,8 +9,6 @@ export * from './files/index.ts';
 export * from './graph/index.ts';
 export * from './measure/index.ts';
 export {
-  BUNDLE_VERSION,
-  type Bundle,
   type Goal,
   makeGoal,
   OBJECTIVES,
@@ -18,11 +17,10 @@ export {
   type OptimizeResult,
   optimize,
   type Recipe,
-  type RunSettings,
-  readBundle,
 } from './optimize/index.ts';
 export * from './report/index.ts';
 export * from './run/index.ts';
+export * from './staged/index.ts';
 export * from './tokens/index.ts';
 export * from './train/index.ts';
 export * from './transform/index.ts';

@@ -9,6 +9,8 @@ export const FLOORS: readonly (readonly string[])[] = [
   ['graph'],
   ['files'],
   ['run', 'data'],
+  ['staged'],
+  ['bundle'],
   ['measure', 'transform', 'edge', 'cluster'],
   ['train'],
   ['exits', 'tokens', 'think', 'report', 'serve'],

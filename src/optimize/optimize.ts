@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { fail, type Progress, SILENT, VERSION } from '../base/index.ts';
+import { assertBundlePlace, type Bundle, portsOf, writeBundle } from '../bundle/index.ts';
 import { buffered, type Dataset, keptApart, type SplitOptions, split } from '../data/index.ts';
 import { loadModel } from '../files/index.ts';
 import { assertValid, costOf, inferShapes, type Model } from '../graph/index.ts';
@@ -10,7 +11,6 @@ import { type MetricOptions, metricByName, priceOf } from '../measure/index.ts';
 import { renderHtml, type Story } from '../report/index.ts';
 import { availableCores, describeMachine, openSession } from '../run/index.ts';
 import { Budget } from './budget.ts';
-import { assertBundlePlace, type Bundle, writeBundle } from './bundle.ts';
 import { type Goal, makeGoal } from './goal.ts';
 import { layersOf } from './layers.ts';
 import { type Rates, ratesOf } from './rates.ts';
@@ -183,9 +183,7 @@ async function pack(
   original: string,
 ): Promise<Bundle> {
   const session = await openSession(shipped.model, sessionSettings(outcome.single));
-  const ports = (list: typeof session.inputs) =>
-    list.map(({ name, dtype, shape }) => ({ name, dtype, shape: shape === undefined ? null : [...shape] }));
-  const [inputs, outputs] = [ports(session.inputs), ports(session.outputs)];
+  const [inputs, outputs] = [portsOf(session.inputs), portsOf(session.outputs)];
   await session.dispose();
   const models = outcome.chosen === undefined ? [outcome.baseline] : [shipped, outcome.baseline];
   return writeBundle(folder, {

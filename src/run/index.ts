@@ -1,5 +1,6 @@
 export { availableCores } from './cores.ts';
 export { executedGraph } from './executed-graph.ts';
+export { checkFeeds, checkOutputs } from './feeds.ts';
 export { type GrowingOptions, type GrowingSession, openGrowing } from './growing.ts';
 export { describeMachine, type Machine } from './machine.ts';
 export { openSession } from './open-session.ts';

@@ -4,9 +4,10 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type Bundle, bundleSchema, readBundle } from '../../src/bundle/index.ts';
 import { openDataset, split, writeNpz } from '../../src/data/index.ts';
 import { Tensor } from '../../src/graph/index.ts';
-import { type Bundle, bundleSchema, readBundle } from '../../src/optimize/index.ts';
+
 import type { Story } from '../../src/report/index.ts';
 import { openSession } from '../../src/run/index.ts';
 import { type Ended, makeFolder, modicum, removeFolder, start, tree } from './cli.ts';

@@ -4,6 +4,7 @@ import { MEASURE_ERRORS } from './measure.ts';
 import { OPTIMIZE_ERRORS } from './optimize.ts';
 import type { ErrorRow } from './row.ts';
 import { RUN_ERRORS } from './run.ts';
+import { STAGED_ERRORS } from './staged.ts';
 import { TOKENS_ERRORS } from './tokens.ts';
 import { TRAIN_ERRORS } from './train.ts';
 import { TRANSFORM_ERRORS } from './transform.ts';
@@ -14,6 +15,7 @@ export const CATALOGUE = {
   ...USAGE_ERRORS,
   ...GRAPH_ERRORS,
   ...RUN_ERRORS,
+  ...STAGED_ERRORS,
   ...DATA_ERRORS,
   ...MEASURE_ERRORS,
   ...TRANSFORM_ERRORS,

@@ -1,0 +1,10 @@
+import type { ErrorRow } from './row.ts';
+
+/** What models in pieces can end with. */
+export const STAGED_ERRORS = {
+  STAGES_INVALID: {
+    what: 'The stages do not fit together',
+    hint: 'Each stage reads inputs of the whole model or what earlier stages carry, and answers every output where it may exit.',
+    exit: 2,
+  },
+} as const satisfies Record<string, ErrorRow>;
