@@ -5,6 +5,7 @@ export { type Features, frontEnd } from './audio/front-end.ts';
 export { type BindOptions, bind } from './bind.ts';
 export type { Batch, Dataset, Field, ReadOptions } from './dataset.ts';
 export { fingerprint } from './fingerprint.ts';
+export { fromHalf, toHalf } from './half.ts';
 export { buffered, type InMemoryOptions, inMemory } from './memory.ts';
 export { openDataset } from './open.ts';
 export { DATA_KINDS, type DataKind, type DataOptions, dataOptions } from './options.ts';

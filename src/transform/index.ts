@@ -12,6 +12,7 @@ export { foldMulAdd } from './fold/mul-add.ts';
 export { foldPad } from './fold/pad.ts';
 export { removeDeadCode } from './fold/remove-dead.ts';
 export { removeIdentity } from './fold/remove-identity.ts';
+export * from './mix/index.ts';
 export type { DeclaredError, Pass, PassContext, PassNote, PassResult } from './pass.ts';
 export { EXACT_PASSES, type ExactPassName } from './passes.ts';
 export * from './prune/index.ts';
