@@ -1,2 +1,21 @@
+export { type Answer, type Answers as ModelAnswers, answersOf } from './answers.ts';
+export { type Calibration, expectedCalibrationError, fitTemperature, type Scored } from './calibrate.ts';
+export { type ChooseOptions, type ChosenPlaces, choosePlaces, type PlaceRow } from './choose-places.ts';
 export { CONFIDENCE_KINDS, type Judgement, judge, type ScoreReading } from './confidence.ts';
+export { addHeads, type Head, type HeadPlan, type HeadWeights, type MultiExitModel } from './heads.ts';
+export { exitPlaces, type Place, type PlaceOptions } from './places.ts';
+export type { Pooling } from './pooling.ts';
+export { type Probe, probePlaces } from './probe.ts';
+export { type StageScores, type StageScoresOptions, scoresOfStages } from './stage-scores.ts';
 export type { ConfidenceKind, ExitRule, Stage, StagedModel } from './staged-model.ts';
+export {
+  type Certificate,
+  type CertifyOptions,
+  certify,
+  type ExitOutcome,
+  type ExitTable,
+  outcomeOf,
+  type Thresholds,
+  thresholdPath,
+} from './thresholds.ts';
+export { type HeadTraining, trainHeads, trainJointly } from './train-heads.ts';

@@ -1,4 +1,5 @@
 import { DATA_ERRORS } from './data.ts';
+import { EXITS_ERRORS } from './exits.ts';
 import { GRAPH_ERRORS } from './graph.ts';
 import { MEASURE_ERRORS } from './measure.ts';
 import { OPTIMIZE_ERRORS } from './optimize.ts';
@@ -20,6 +21,7 @@ export const CATALOGUE = {
   ...MEASURE_ERRORS,
   ...TRANSFORM_ERRORS,
   ...TRAIN_ERRORS,
+  ...EXITS_ERRORS,
   ...OPTIMIZE_ERRORS,
   ...TOKENS_ERRORS,
 } as const satisfies Record<string, ErrorRow>;

@@ -10,6 +10,7 @@ export {
   type Role,
 } from './group.ts';
 export { pruneGroups } from './groups.ts';
+export { NormalEquations } from './normal-equations.ts';
 export { type CutLimits, type CutOptions, type CutPlan, planCut, planForMacs } from './plan.ts';
 export { printGroups } from './print-groups.ts';
 export {
