@@ -1,7 +1,9 @@
 export { availableCores } from './cores.ts';
 export { executedGraph } from './executed-graph.ts';
 export { checkFeeds, checkOutputs } from './feeds.ts';
-export { type GrowingOptions, type GrowingSession, openGrowing } from './growing.ts';
+export type { GrowingOptions, GrowingSession } from './growing.ts';
+export { type Hosted, openHosted } from './hosted.ts';
+export type { HostedProgram, HostedService, ModelOpener } from './hosted-program.ts';
 export { describeMachine, type Machine } from './machine.ts';
 export { openSession } from './open-session.ts';
 export type { LoopLimits, LoopResult, OrtSession } from './ort-session.ts';

@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../base/index.ts';
 import type { DType } from '../graph/index.ts';
 import type { SessionSettings } from './settings.ts';
 
@@ -20,16 +21,6 @@ export interface OpenExtras {
   readonly optimizedPath?: string;
   /** File name prefix of ONNX Runtime's own profile. */
   readonly profilePrefix?: string;
-}
-
-/** A value that grows from step to step: output to input, longer along an axis. */
-export interface GrownValue {
-  readonly input: string;
-  readonly output: string;
-  readonly dtype: DType;
-  /** Fixed sizes; null along the axis of growth and where the batch stands. */
-  readonly dims: readonly (number | null)[];
-  readonly axis: number;
 }
 
 /** What a worker is asked. */
@@ -60,16 +51,14 @@ export type Request =
     }
   | { readonly kind: 'step'; readonly feeds: Packed; readonly outputs: readonly string[] }
   | { readonly kind: 'kept'; readonly names: readonly string[] }
-  | { readonly kind: 'grow'; readonly values: readonly GrownValue[]; readonly capacity: number }
-  | { readonly kind: 'reset'; readonly batch: number }
   | {
-      readonly kind: 'advance';
-      readonly feeds: Packed;
-      /** Places that every grown value gets more. */
-      readonly grows: number;
-      readonly outputs: readonly string[];
+      readonly kind: 'host';
+      /** The module that the worker loads: see hosted.ts. */
+      readonly program: string;
+      readonly sources: readonly ModelSource[];
+      readonly argument: unknown;
     }
-  | { readonly kind: 'truncate'; readonly length: number }
+  | { readonly kind: 'call'; readonly request: unknown }
   | { readonly kind: 'endProfile' }
   | { readonly kind: 'release' };
 
@@ -112,10 +101,8 @@ export interface Replies {
   keep: undefined;
   step: Packed;
   kept: Packed;
-  grow: undefined;
-  reset: undefined;
-  advance: Packed;
-  truncate: undefined;
+  host: undefined;
+  call: unknown;
   endProfile: undefined;
   release: undefined;
 }
@@ -127,4 +114,10 @@ export interface Envelope {
 
 export type Answer =
   | { readonly id: number; readonly ok: true; readonly reply: Replies[keyof Replies] }
-  | { readonly id: number; readonly ok: false; readonly message: string };
+  | {
+      readonly id: number;
+      readonly ok: false;
+      readonly message: string;
+      /** Of an error of ours; absent for what the runtime said. */
+      readonly code?: ErrorCode;
+    };

@@ -96,6 +96,7 @@ export class Thread {
     this.#waiting.delete(message.id);
     if (this.#waiting.size === 0) this.worker.unref();
     if (message.ok) waiting?.resolve(message.reply);
+    else if (message.code !== undefined) waiting?.reject(fail(message.code, message.message));
     else waiting?.reject(new RuntimeMessage(message.message));
   }
 

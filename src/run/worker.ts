@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { messageOf } from '../base/index.ts';
+import { CATALOGUE, ModicumError, messageOf } from '../base/index.ts';
 import { gateOf } from './gate.ts';
-import { GrowingState } from './growing-state.ts';
+import { type HostedProgram, type HostedService, openerOf } from './hosted-program.ts';
 import { KeptState } from './kept-state.ts';
 import type { Answer, Envelope, Replies, Request } from './messages.ts';
 import { OrtInstance } from './ort-instance.ts';
@@ -14,7 +14,7 @@ if (port === null) throw new Error('this module is the body of a worker thread')
 const gate = gateOf(workerData as SharedArrayBuffer);
 let instance: OrtInstance | undefined;
 let kept: KeptState | undefined;
-let grown: GrowingState | undefined;
+let hosted: HostedService | undefined;
 
 function held(): OrtInstance {
   if (instance === undefined) throw new Error('no model is open in this worker');
@@ -26,16 +26,15 @@ function keeping(): KeptState {
   return kept;
 }
 
-function growing(): GrowingState {
-  if (grown === undefined) throw new Error('nothing grows in this worker');
-  return grown;
+function service(): HostedService {
+  if (hosted === undefined) throw new Error('no program is hosted in this worker');
+  return hosted;
 }
 
 async function answer(request: Request, transfer: ArrayBuffer[]): Promise<Replies[keyof Replies]> {
   switch (request.kind) {
     case 'open':
       kept = undefined;
-      grown = undefined;
       await instance?.release();
       instance = await OrtInstance.open(request.source, request.settings, request.extras, gate);
       return instance.ports();
@@ -50,24 +49,30 @@ async function answer(request: Request, transfer: ArrayBuffer[]): Promise<Replie
       return keeping().step(request.feeds, request.outputs, transfer);
     case 'kept':
       return keeping().read(request.names, transfer);
-    case 'grow':
-      grown = new GrowingState(held(), request);
+    case 'host': {
+      const { host } = (await import(request.program)) as { host: HostedProgram };
+      hosted = await host(openerOf(request.sources, gate), request.argument);
       return undefined;
-    case 'reset':
-      return growing().reset(request.batch);
-    case 'advance':
-      return growing().advance(request.feeds, request.grows, request.outputs, transfer);
-    case 'truncate':
-      return growing().truncate(request.length);
+    }
+    case 'call':
+      return service().call(request.request);
     case 'endProfile':
       return held().endProfile();
     case 'release':
       kept = undefined;
-      grown = undefined;
+      await hosted?.dispose();
+      hosted = undefined;
       await instance?.release();
       instance = undefined;
       return undefined;
   }
+}
+
+/** What a main thread needs to throw it again. */
+function said(thrown: unknown): { message: string; code?: ModicumError['code'] } {
+  if (!(thrown instanceof ModicumError)) return { message: messageOf(thrown) };
+  const { code } = thrown;
+  return { code, message: thrown.message.slice(CATALOGUE[code].what.length + 2) };
 }
 
 port.on('message', async ({ id, request }: Envelope) => {
@@ -76,7 +81,7 @@ port.on('message', async ({ id, request }: Envelope) => {
   try {
     message = { id, ok: true, reply: await answer(request, transfer) };
   } catch (thrown) {
-    message = { id, ok: false, message: messageOf(thrown) };
+    message = { id, ok: false, ...said(thrown) };
   }
   port.postMessage(message, message.ok ? transfer : []);
 });

@@ -1,27 +1,27 @@
 import { fail } from '../base/index.ts';
-import { type DType, type Model, Tensor } from '../graph/index.ts';
-import { type Feeds, type GrowingSession, openGrowing, type SessionSettings } from '../run/index.ts';
-import { type CacheForm, cacheForm } from './cache-form.ts';
+import type { Model } from '../graph/index.ts';
+import { type Hosted, openHosted, type SessionSettings } from '../run/index.ts';
+import { cacheForm } from './cache-form.ts';
 import { portsOfModel } from './model-ports.ts';
+import type { DecoderAnswers, DecoderCall, DecoderProgram, TextTime } from './program.ts';
+import type { Chunk, WriteOptions } from './writer.ts';
 
 /**
- * A language model that reads sequences and says what comes next, with all that it has read in a cache. It holds one batch at
- * a time: `start` begins anew.
+ * A language model with a cache, in a thread of its own. It holds one batch of texts at a time: whatever begins one (`start`, `write`,
+ * `time`) forgets the one before. Errors: USAGE_BAD_OPTION, CONTEXT_FULL, RUNTIME_FAILED, WORKER_CRASHED, SESSION_CLOSED.
  */
 export interface Decoder {
   /** The most tokens of a sequence, prompt and answer together. */
   readonly context: number;
-  /** Tokens read of each sequence, padding included. */
-  readonly length: number;
-  /** How often `start` was called: who holds an older number has lost the cache to someone else. */
-  readonly turn: number;
-  /**
-   * Reads prompts (prefill) and gives the logits [vocabulary] after each. Prompts of several lengths are padded on the left. Throws
-   * USAGE_BAD_OPTION without a token, CONTEXT_FULL, and what a session throws.
-   */
+  /** Reads prompts (prefill) and gives the logits [vocabulary] after each; for those who choose tokens themselves. */
   start(prompts: readonly (readonly number[])[]): Promise<Float32Array[]>;
-  /** Reads one more token of each sequence, and gives the logits after it. Throws CONTEXT_FULL. */
+  /** Reads one more token of each sequence, and gives the logits after it. */
   next(tokens: readonly number[]): Promise<Float32Array[]>;
+  /** Continues prompts where the model runs; tokens come in chunks of at least one, of some milliseconds. See also `generate`. */
+  write(prompts: readonly (readonly number[])[], options?: WriteOptions): AsyncGenerator<Chunk, void>;
+  /** Times reading a prompt, and then one token after the other, beside the computation. */
+  time(prompt: readonly number[], tokens: readonly number[]): Promise<TextTime>;
+  /** Safe to call twice. */
   dispose(): Promise<void>;
 }
 
@@ -32,122 +32,46 @@ export interface DecoderOptions {
 }
 
 const USUAL_CONTEXT = 2048;
+/** Milliseconds after which what was written is handed on: as good as at once for a reader, rare enough to cost nothing. */
+const CHUNK = 15;
 
-/** Opens a decoder with a cache (see cacheForm). Throws as `openSession` does, and NOT_GENERATIVE. */
+/** Opens a decoder with a cache (see cacheForm). Throws as `openSession` does, and NOT_GENERATIVE, USAGE_BAD_OPTION. */
 export async function openDecoder(model: Model | string, options: DecoderOptions = {}): Promise<Decoder> {
   const { inputs, outputs, metadata } = await portsOfModel(model);
   const form = cacheForm(inputs, outputs);
+  const capacity = contextOf(metadata, options.context);
+  const argument: DecoderProgram = { form, capacity, settings: options.settings };
+  return hostedDecoder(await openHosted(PROGRAM, [model], argument), capacity);
+}
+
+const PROGRAM = new URL('./program.js', import.meta.url);
+
+/** The context that is asked for, else what the model says, else the usual one. Throws USAGE_BAD_OPTION. */
+export function contextOf(metadata: ReadonlyMap<string, string>, asked: number | undefined): number {
   const said = Number(metadata.get('context_length'));
-  const capacity = options.context ?? (said > 0 ? said : USUAL_CONTEXT);
-  if (!Number.isInteger(capacity) || capacity < 1) {
-    throw fail('USAGE_BAD_OPTION', `the context is ${capacity} tokens; it is a whole number from 1`);
-  }
-  const { carry, axis } = form;
-  return new CachedDecoder(
-    form,
-    await openGrowing(model, { carry, axis, capacity, settings: options.settings }),
-  );
+  const context = asked ?? (said > 0 ? said : USUAL_CONTEXT);
+  if (Number.isInteger(context) && context >= 1) return context;
+  throw fail('USAGE_BAD_OPTION', `the context is ${context} tokens; it is a whole number from 1`);
 }
 
-class CachedDecoder implements Decoder {
-  readonly #form: CacheForm;
-  readonly #session: GrowingSession;
-  #padding: readonly number[] = [];
-  #turn = 0;
-
-  constructor(form: CacheForm, session: GrowingSession) {
-    this.#form = form;
-    this.#session = session;
-  }
-
-  get context(): number {
-    return this.#session.capacity;
-  }
-
-  get length(): number {
-    return this.#session.length;
-  }
-
-  get turn(): number {
-    return this.#turn;
-  }
-
-  async start(prompts: readonly (readonly number[])[]): Promise<Float32Array[]> {
-    const longest = longestOf(prompts);
-    const padding = prompts.map((prompt) => longest - prompt.length);
-    if (padding.some((count) => count > 0) && this.#form.mask === undefined) {
-      const why = 'the model has no attention_mask, so the prompts of a batch must be of one length';
-      throw fail('USAGE_BAD_OPTION', why);
-    }
-    this.#turn++;
-    this.#padding = padding;
-    await this.#session.reset(prompts.length);
-    return this.#read(prompts.map((prompt, i) => [...new Array<number>(padding[i]!).fill(0), ...prompt]));
-  }
-
-  next(tokens: readonly number[]): Promise<Float32Array[]> {
-    if (tokens.length !== this.#padding.length) {
-      throw fail('USAGE_BAD_OPTION', `${tokens.length} tokens for ${this.#padding.length} sequences`);
-    }
-    return this.#read(tokens.map((token) => [token]));
-  }
-
-  dispose(): Promise<void> {
-    return this.#session.dispose();
-  }
-
-  async #read(rows: readonly (readonly number[])[]): Promise<Float32Array[]> {
-    const count = rows[0]!.length;
-    const feeds = feedsOf(this.#form, rows, this.#session.length, this.#padding);
-    const { logits } = await this.#session.step(feeds, count, { outputs: [this.#form.logits.name] });
-    return lastRows(logits!, rows.length);
-  }
-}
-
-/** The longest prompt. Throws USAGE_BAD_OPTION where one is empty. */
-export function longestOf(prompts: readonly (readonly number[])[]): number {
-  if (prompts.length > 0 && prompts.every((prompt) => prompt.length > 0)) {
-    return Math.max(...prompts.map((prompt) => prompt.length));
-  }
-  throw fail('USAGE_BAD_OPTION', 'a prompt has at least one token: that of the beginning, say');
-}
-
-/** Feeds of rows of equal length after `past` tokens; the first `padding` tokens of a sequence do not count. */
-export function feedsOf(
-  form: Pick<CacheForm, 'ids' | 'mask' | 'positions'>,
-  rows: readonly (readonly number[])[],
-  past: number,
-  padding: readonly number[],
-): Feeds {
-  const { ids, mask, positions } = form;
-  const count = rows[0]!.length;
-  const feeds: Record<string, Tensor> = {
-    [ids.name]: integers(ids.dtype, [rows.length, count], rows.flat()),
+/** The decoder that a hosted program answers for. */
+function hostedDecoder(hosted: Hosted, context: number): Decoder {
+  const call = <K extends DecoderCall['kind']>(request: Extract<DecoderCall, { kind: K }>) =>
+    hosted.call(request) as Promise<DecoderAnswers[K]>;
+  return {
+    context,
+    start: (prompts) => call<'start'>({ kind: 'start', prompts }),
+    next: (tokens) => call<'next'>({ kind: 'next', tokens }),
+    time: (prompt, tokens) => call<'time'>({ kind: 'time', prompt, tokens }),
+    async *write(prompts, options = {}) {
+      const turn = await call<'write'>({ kind: 'write', prompts, options });
+      // The first token at once, then as time goes by.
+      for (let milliseconds = 0; ; milliseconds = CHUNK) {
+        const chunk = await call<'more'>({ kind: 'more', turn, milliseconds });
+        yield chunk;
+        if (chunk.done) return;
+      }
+    },
+    dispose: () => hosted.dispose(),
   };
-  if (mask !== undefined) {
-    const total = past + count;
-    const counts = new Uint8Array(rows.length * total).fill(1);
-    for (const [row, skipped] of padding.entries()) counts.fill(0, row * total, row * total + skipped);
-    feeds[mask.name] = integers(mask.dtype, [rows.length, total], counts);
-  }
-  if (positions !== undefined) {
-    const places = rows.flatMap((row, r) => row.map((_, i) => Math.max(0, past + i - (padding[r] ?? 0))));
-    feeds[positions.name] = integers(positions.dtype, [rows.length, count], places);
-  }
-  return feeds;
-}
-
-function integers(dtype: DType, dims: readonly number[], values: ArrayLike<number>): Tensor {
-  if (dtype === 'int32') return Tensor.of('int32', dims, Int32Array.from(values));
-  return Tensor.of('int64', dims, BigInt64Array.from(values as number[], BigInt));
-}
-
-/** The logits after the last token of each sequence, views into [batch, seq, vocabulary]. */
-function lastRows(logits: Tensor, batch: number): Float32Array[] {
-  const [, count, width] = logits.dims as [number, number, number];
-  const all = logits.as('float32');
-  return Array.from({ length: batch }, (_, row) => {
-    const at = (row * count + count - 1) * width;
-    return all.subarray(at, at + width);
-  });
 }

@@ -42,8 +42,8 @@ const LEVEL = 0.95;
 const LEAST_ROUNDS = 6;
 
 /**
- * Times reading a prompt (prefill) and making tokens (decode) apart, as whoever waits for the tokens sees them: one text at a time,
- * prompts of random tokens, the lengths taking turns. Each step is timed around the call, so what travels between threads is in it.
+ * Times reading a prompt (prefill) and making tokens (decode) apart: one text at a time, random tokens, the lengths taking turns. Each
+ * step is timed in the thread of the runtime, from the token to the logits; choosing a token and telling of it are not in it.
  * The cost of a token rises with the tokens before it: `decode` is over contexts from promptTokens to promptTokens + newTokens.
  */
 export async function measureTokens(
@@ -65,7 +65,7 @@ export async function measureTokens(
         throwIfAborted(signal);
         const prompt = Array.from({ length }, () => random.below(vocabulary));
         const tokens = Array.from({ length: newTokens }, () => random.below(vocabulary));
-        const { prefill, decode } = await timeText(decoder, prompt, tokens);
+        const { prefill, decode } = await decoder.time(prompt, tokens);
         // The round before the first warms up.
         if (round < 0) continue;
         found[i]!.prefill.push(prefill);
@@ -97,23 +97,6 @@ function check({ context }: Decoder, prompts: readonly number[], newTokens: numb
   }
 }
 
-async function timeText(
-  decoder: Decoder,
-  prompt: readonly number[],
-  tokens: readonly number[],
-): Promise<{ prefill: number; decode: Float64Array }> {
-  const began = performance.now();
-  await decoder.start([prompt]);
-  const prefill = performance.now() - began;
-  const decode = new Float64Array(tokens.length);
-  for (const [i, token] of tokens.entries()) {
-    const at = performance.now();
-    await decoder.next([token]);
-    decode[i] = performance.now() - at;
-  }
-  return { prefill, decode };
-}
-
 function describe(
   { prefill, decode }: { prefill: readonly number[]; decode: readonly Float64Array[] },
   promptTokens: number,
@@ -123,7 +106,7 @@ function describe(
 ): Measurement[] {
   const settings = { promptTokens, newTokens };
   const rounds = prefill.length;
-  const how = `over ${rounds} texts of random tokens, one at a time, timed around each call`;
+  const how = `over ${rounds} texts of random tokens, one at a time, timed beside the computation`;
   const { value: first, ...interval } = quantileInterval(prefill, 0.5, { level: LEVEL });
   const steps = Float64Array.from(decode.flatMap((times) => Array.from(times)));
   const middle = overRounds(decode, seed, (all) => quantileInterval(all, 0.5).value);

@@ -38,7 +38,6 @@ for (const shared of [true, false]) {
       close(logits!, wanted[i - 1]!, `after ${i} tokens`);
       if (i < tokens.length) [logits] = await open.next([tokens[i]!]);
     }
-    assert.equal(open.length, 12);
     await assert.rejects(open.next([1]), { code: 'CONTEXT_FULL' });
     await open.dispose();
   });
