@@ -7,6 +7,7 @@ import { dynamicQuantization } from './quantize/dynamic.ts';
 import { equalization } from './quantize/equalize.ts';
 import { gptqQuantization } from './quantize/gptq.ts';
 import { hqqQuantization } from './quantize/hqq.ts';
+import { smoothing } from './quantize/smooth.ts';
 import { staticQuantization } from './quantize/static.ts';
 import { weightOnlyQuantization } from './quantize/weight-only.ts';
 
@@ -16,6 +17,7 @@ export const RECIPE_PASSES = {
   'free-batch': freeBatch,
   prune: structuredPruning,
   equalize: equalization,
+  smooth: smoothing,
   'quantize-static': staticQuantization,
   'quantize-dynamic': dynamicQuantization,
   'quantize-weights': weightOnlyQuantization,

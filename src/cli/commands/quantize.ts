@@ -16,11 +16,27 @@ interface Method {
   readonly pass: Pass;
   readonly options: 'static' | 'dynamic' | 'blocks' | 'learned';
   readonly data: 'none' | 'calibration' | 'training';
+  /** Float passes that belong to it and run first. */
+  readonly before?: readonly BeforeName[];
 }
+
+/** Float passes that leave less for the quantization to lose; they look at data. */
+const BEFORE = {
+  equalize: RECIPE_PASSES.equalize,
+  smooth: RECIPE_PASSES.smooth,
+} as const satisfies Record<string, Pass>;
+
+type BeforeName = keyof typeof BEFORE;
 
 const METHODS = {
   static: { pass: RECIPE_PASSES['quantize-static'], options: 'static', data: 'calibration' },
   dynamic: { pass: RECIPE_PASSES['quantize-dynamic'], options: 'dynamic', data: 'none' },
+  smooth: {
+    pass: RECIPE_PASSES['quantize-static'],
+    options: 'static',
+    data: 'calibration',
+    before: ['smooth'],
+  },
   weights: { pass: RECIPE_PASSES['quantize-weights'], options: 'blocks', data: 'none' },
   hqq: { pass: RECIPE_PASSES['quantize-hqq'], options: 'blocks', data: 'none' },
   gptq: { pass: RECIPE_PASSES['quantize-gptq'], options: 'blocks', data: 'calibration' },
@@ -36,10 +52,16 @@ export const quantizeCommand: Command = {
       .argument('<model>', 'an .onnx file')
       .option(
         '--method <name>',
-        'static (8 bits, needs data), dynamic (8 bits), weights (4 or 8 bits); hqq (4-bit weights, scales and zero points by half-quadratic splitting), gptq (4-bit weights, each rounding making up for those before it; needs data); aware (static, learned from the data and its labels) and adaround (static, each rounding chosen on the data)',
+        'static (8 bits, needs data), dynamic (8 bits), smooth (static, outliers of activations moved into the weights first), weights (4 or 8 bits); hqq (4-bit weights, scales and zero points by half-quadratic splitting), gptq (4-bit weights, each rounding making up for those before it; needs data); aware (static, learned from the data and its labels) and adaround (static, each rounding chosen on the data)',
         'static',
       );
     withData(command, false)
+      .option(
+        '--before <passes>',
+        `float passes that run first, separated by commas, of ${Object.keys(BEFORE).join(', ')}; they need data`,
+      )
+      .option('--alpha <share>', 'smooth: how much goes from activations into weights (default: searched)')
+      .option('--no-bias-correction', 'static: leaves the means of the layers as rounding shifts them')
       .option('--calibrator <name>', `static: ${Object.keys(CALIBRATORS).join(', ')}`, 'minmax')
       .option('--samples <n>', 'static and gptq: samples to calibrate on', '512')
       .option('--activations <type>', 'static: uint8 or int8', 'uint8')
@@ -71,15 +93,17 @@ export const quantizeCommand: Command = {
     if (!Object.hasOwn(METHODS, method)) {
       throw fail('USAGE_BAD_OPTION', `--method is "${method}"; there are ${Object.keys(METHODS).join(', ')}`);
     }
-    const { pass, data: use }: Method = METHODS[method];
+    const { pass, data: use, before = [] }: Method = METHODS[method];
     const out = (options.out as string | undefined) ?? path.replace(/(\.onnx)?$/, `.${method}.onnx`);
     if (resolve(out) === resolve(path)) {
       throw fail('USAGE_BAD_OPTION', '--out is the model itself, which would be lost');
     }
     await assertPlace(out);
     const wanted = passOptions(method, options);
+    const first = [...before, ...passesBefore(options.before)];
     const dataset = await dataOf(options, await loadConfig());
-    if (use !== 'none' && dataset === undefined) throw fail('CALIBRATION_NEEDED', 'no --data is given');
+    if ((use !== 'none' || first.length > 0) && dataset === undefined)
+      throw fail('CALIBRATION_NEEDED', 'no --data is given');
     const calibration = dataset && spread(dataset, options.samples);
     const training = use === 'training' ? dataset : undefined;
     const context = { progress, signal, seed: 0, calibration, training };
@@ -88,7 +112,15 @@ export const quantizeCommand: Command = {
     refuseUnknown(original, wanted);
     const clean =
       options.clean === false ? original : (await cleanUp.apply(original, cleanUp.defaults, context)).model;
-    const result = await pass.apply(clean, { ...pass.defaults, ...wanted }, context);
+    let ready = clean;
+    for (const name of new Set(first)) {
+      const float: Pass = BEFORE[name];
+      const made = await float.apply(ready, { ...float.defaults, ...beforeOptions(name, options) }, context);
+      ready = made.model;
+      const moved = made.notes.filter(({ action }) => action === 'changed').length;
+      print(`${name}: ${moved} nodes changed`);
+    }
+    const result = await pass.apply(ready, { ...pass.defaults, ...wanted }, context);
     signal.throwIfAborted();
     await saveModel(result.model, out, { external: options.external === true ? 'always' : 'auto' });
     const notes = result.notes.filter(({ action }) => action !== 'changed');
@@ -114,6 +146,15 @@ export const quantizeCommand: Command = {
     return { json: { out, bytes, notes: result.notes, fusion: result.fusion } };
   },
 };
+
+function passesBefore(given: unknown): BeforeName[] {
+  const names = given === undefined ? [] : String(given).split(',');
+  return names.map((name) => choice('before', name, Object.keys(BEFORE)) as BeforeName);
+}
+
+function beforeOptions(name: BeforeName, { alpha }: Readonly<Record<string, unknown>>): object {
+  return name === 'smooth' && alpha !== undefined ? { alpha: shareOf('alpha', alpha) } : {};
+}
 
 /** An exclusion that names nothing is most likely misspelt, and would quantize what was to stay. */
 function refuseUnknown({ graph }: Model, wanted: Record<string, unknown>): void {
@@ -162,6 +203,7 @@ function passOptions(
           activations: choice('activations', options.activations, ['uint8', 'int8']),
           perChannel: options.perTensor !== true,
           reduceRange: options.reduceRange === true,
+          biasCorrection: options.biasCorrection !== false,
         }
       : kind === 'blocks'
         ? {

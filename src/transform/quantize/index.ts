@@ -29,5 +29,6 @@ export {
   type SensitivityOptions,
 } from './sensitivity.ts';
 export { findSlowNodes, type PlaceTime, type SlowNodes, type SlowOptions } from './slow-ops.ts';
+export { type SmoothOptions, smoothing } from './smooth.ts';
 export { calibrationValues, STATIC_DEFAULTS, type StaticOptions, staticQuantization } from './static.ts';
 export { WEIGHT_ONLY_DEFAULTS, type WeightOnlyOptions, weightOnlyQuantization } from './weight-only.ts';
