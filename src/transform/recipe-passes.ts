@@ -1,6 +1,7 @@
 import { freeBatch } from './batch/free-batch.ts';
 import { cleanUp } from './fold/clean-up.ts';
 import { halfPrecision } from './mix/fp16.ts';
+import { mixedPrecision } from './mix/mixed-precision.ts';
 import type { Pass } from './pass.ts';
 import { structuredPruning } from './prune/structured-pruning.ts';
 import { dynamicQuantization } from './quantize/dynamic.ts';
@@ -24,6 +25,7 @@ export const RECIPE_PASSES = {
   'quantize-hqq': hqqQuantization,
   'quantize-gptq': gptqQuantization,
   fp16: halfPrecision,
+  'mixed-precision': mixedPrecision,
   // Each pass reads options of its own type; a recipe gives them as JSON over the pass's defaults.
 } as const satisfies Record<string, Pass>;
 

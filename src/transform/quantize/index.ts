@@ -30,5 +30,11 @@ export {
 } from './sensitivity.ts';
 export { findSlowNodes, type PlaceTime, type SlowNodes, type SlowOptions } from './slow-ops.ts';
 export { type SmoothOptions, smoothing } from './smooth.ts';
-export { calibrationValues, STATIC_DEFAULTS, type StaticOptions, staticQuantization } from './static.ts';
+export {
+  calibrationValues,
+  prepareStatic,
+  STATIC_DEFAULTS,
+  type StaticOptions,
+  staticQuantization,
+} from './static.ts';
 export { WEIGHT_ONLY_DEFAULTS, type WeightOnlyOptions, weightOnlyQuantization } from './weight-only.ts';

@@ -36,6 +36,8 @@ export interface StaticOptions extends Selection, CalibratorOptions {
   readonly check: boolean;
   /** Counted already for this model (see calibrationValues): spares reading the data. */
   readonly statistics?: Statistics;
+  /** Measured already for this model (see prepareStatic): bias correction then needs no data. */
+  readonly shifts?: BiasShifts;
 }
 
 export const STATIC_DEFAULTS: StaticOptions = {
@@ -72,7 +74,7 @@ export const staticQuantization: Pass<StaticOptions> = {
     }
     const statistics = options.statistics ?? (await statisticsFor(model, named, options.batch, context));
     const ranges = rangesFrom(statistics, options.method, options);
-    const shifts = await shiftsFor(named, placement, ranges, options, context);
+    const shifts = options.shifts ?? (await shiftsFor(named, placement, ranges, options, context));
     const quantized = quantizeStatic(named, placement, ranges, options, shifts);
     if (!options.check) return { model: quantized, modified: true, notes };
     const { signal } = context;
@@ -130,6 +132,23 @@ export async function statisticsFor(
   ofModel.set(calibration, made);
   COLLECTED.set(model, ofModel);
   return made;
+}
+
+/**
+ * All that static quantization of this model reads from the data, whatever is excluded later: spares reading it again for each of many
+ * selections. The shift of a bias is that of its layer alone. Throws CALIBRATION_NEEDED, OPSET_TOO_OLD, and what calibration throws.
+ */
+export async function prepareStatic(
+  model: Model,
+  options: StaticOptions,
+  context: PassContext,
+): Promise<Required<Pick<StaticOptions, 'statistics' | 'shifts'>>> {
+  const named = withNames(model);
+  requireOpset(named, LEAST_OPSET);
+  const statistics = options.statistics ?? (await statisticsFor(model, named, options.batch, context));
+  const ranges = rangesFrom(statistics, options.method, options);
+  const shifts = options.shifts ?? (await shiftsFor(named, placementOf(named, {}), ranges, options, context));
+  return { statistics, shifts };
 }
 
 /** What bias correction adds; nothing where it is not wanted or there is no data. */
