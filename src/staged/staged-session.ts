@@ -76,9 +76,10 @@ class Staged implements StagedSession {
     ]);
     this.left = stages.map(() => 0);
     this.#axes = axes;
-    const divided = Object.keys(axes.axes).length > 0;
+    // Of a model that takes one sample at a time nothing is ever divided.
+    const divided = axes.fixed !== 1;
     const carried = divided ? stages.flatMap((stage) => stage.carried.map((name) => [name, 0] as const)) : [];
-    const everywhere = { ...axes.axes, ...Object.fromEntries(carried) };
+    const everywhere = divided ? { ...axes.axes, ...Object.fromEntries(carried) } : {};
     this.#runners = stages.map(({ id, session }) => new StageRunner(id, session, everywhere));
     this.#needed = stages.map(
       (_, i) => new Set(stages.slice(i).flatMap(({ session }) => session.inputs.map(({ name }) => name))),

@@ -1,4 +1,5 @@
 export { type FreeBatchOptions, freeBatch } from './batch/free-batch.ts';
+export { isDeterministic } from './determinism.ts';
 export { foldBatchNorm } from './fold/batch-norm.ts';
 export { foldBatchNormBefore } from './fold/batch-norm-before.ts';
 export { type CleanOptions, cleanSteps } from './fold/clean.ts';
