@@ -4,6 +4,7 @@ import { halfPrecision } from './mix/fp16.ts';
 import { mixedPrecision } from './mix/mixed-precision.ts';
 import type { Pass } from './pass.ts';
 import { structuredPruning } from './prune/structured-pruning.ts';
+import { awqQuantization, awqScaling } from './quantize/awq.ts';
 import { dynamicQuantization } from './quantize/dynamic.ts';
 import { equalization } from './quantize/equalize.ts';
 import { gptqQuantization } from './quantize/gptq.ts';
@@ -19,10 +20,12 @@ export const RECIPE_PASSES = {
   prune: structuredPruning,
   equalize: equalization,
   smooth: smoothing,
+  'scale-awq': awqScaling,
   'quantize-static': staticQuantization,
   'quantize-dynamic': dynamicQuantization,
   'quantize-weights': weightOnlyQuantization,
   'quantize-hqq': hqqQuantization,
+  'quantize-awq': awqQuantization,
   'quantize-gptq': gptqQuantization,
   fp16: halfPrecision,
   'mixed-precision': mixedPrecision,

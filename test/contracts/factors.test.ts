@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { Random, SILENT } from '../../src/base/index.ts';
 import type { Dataset } from '../../src/data/index.ts';
 import { assertValid, encodeModel, type Model, Tensor } from '../../src/graph/index.ts';
-import { type Pass, smoothing } from '../../src/transform/index.ts';
+import { awqScaling, type Pass, smoothing } from '../../src/transform/index.ts';
 import { gemmNet, LINEAR_PIECES, linearNet } from '../linear-nets.ts';
 import { normals } from '../quantize-nets.ts';
 import { answersOf, assertWithin } from './pass-contract.ts';
@@ -12,6 +12,7 @@ import { answersOf, assertWithin } from './pass-contract.ts';
 const PASSES: readonly Pass[] = [
   { ...smoothing, defaults: { ...smoothing.defaults, least: 1 } },
   { ...smoothing, defaults: { ...smoothing.defaults, least: 1, alpha: 0.5, explicit: 'never' } },
+  { ...awqScaling, defaults: { ...awqScaling.defaults, least: 1 } },
 ];
 
 interface Case {

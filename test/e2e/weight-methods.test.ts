@@ -11,6 +11,8 @@ import { makeFolder, modicum, removeFolder } from './cli.ts';
 const WAYS: readonly [line: string, op: string, said: RegExp][] = [
   ['--method hqq --block 16', 'MatMulNBits', /nodes in 4 bits/],
   ['--method gptq --data rows.npz --act-order --asymmetric --samples 40', 'MatMulNBits', /nodes in 4 bits/],
+  ['--method awq --data rows.npz', 'MatMulNBits', /nodes in 4 bits/],
+  ['--method gptq --before scale-awq --data rows.npz', 'MatMulNBits', /scale-awq: \d+ nodes changed/],
   ['--method smooth --data rows.npz', 'QuantizeLinear', /smooth: \d+ nodes changed/],
   [
     '--method dynamic --before smooth --alpha 0.5 --data rows.npz',

@@ -6,7 +6,13 @@ import { assertPlace, loadModel, saveModel } from '../../files/index.ts';
 import { assertValid, type Model } from '../../graph/index.ts';
 import { quantity, textTable } from '../../report/index.ts';
 import { TRAINING_PASSES } from '../../train/index.ts';
-import { CALIBRATORS, cleanUp, type Pass, RECIPE_PASSES } from '../../transform/index.ts';
+import {
+  CALIBRATORS,
+  cleanUp,
+  type Pass,
+  RECIPE_PASSES,
+  WEIGHT_ONLY_DEFAULTS,
+} from '../../transform/index.ts';
 import type { Command } from '../command.ts';
 import { loadConfig } from '../config.ts';
 import { dataOf, secondsOf, wholeOf, withData } from '../options.ts';
@@ -24,6 +30,7 @@ interface Method {
 const BEFORE = {
   equalize: RECIPE_PASSES.equalize,
   smooth: RECIPE_PASSES.smooth,
+  'scale-awq': RECIPE_PASSES['scale-awq'],
 } as const satisfies Record<string, Pass>;
 
 type BeforeName = keyof typeof BEFORE;
@@ -39,6 +46,7 @@ const METHODS = {
   },
   weights: { pass: RECIPE_PASSES['quantize-weights'], options: 'blocks', data: 'none' },
   hqq: { pass: RECIPE_PASSES['quantize-hqq'], options: 'blocks', data: 'none' },
+  awq: { pass: RECIPE_PASSES['quantize-awq'], options: 'blocks', data: 'calibration' },
   gptq: { pass: RECIPE_PASSES['quantize-gptq'], options: 'blocks', data: 'calibration' },
   aware: { pass: TRAINING_PASSES['quantize-aware'], options: 'learned', data: 'training' },
   adaround: { pass: TRAINING_PASSES.adaround, options: 'learned', data: 'training' },
@@ -52,7 +60,7 @@ export const quantizeCommand: Command = {
       .argument('<model>', 'an .onnx file')
       .option(
         '--method <name>',
-        'static (8 bits, needs data), dynamic (8 bits), smooth (static, outliers of activations moved into the weights first), weights (4 or 8 bits); hqq (4-bit weights, scales and zero points by half-quadratic splitting), gptq (4-bit weights, each rounding making up for those before it; needs data); aware (static, learned from the data and its labels) and adaround (static, each rounding chosen on the data)',
+        'static (8 bits, needs data), dynamic (8 bits), smooth (static, outliers of activations moved into the weights first), weights (4 or 8 bits); hqq (4-bit weights, scales and zero points by half-quadratic splitting), awq (4-bit weights, those of large activations scaled up first; needs data), gptq (4-bit weights, each rounding making up for those before it; needs data); aware (static, learned from the data and its labels) and adaround (static, each rounding chosen on the data)',
         'static',
       );
     withData(command, false)
@@ -63,15 +71,15 @@ export const quantizeCommand: Command = {
       .option('--alpha <share>', 'smooth: how much goes from activations into weights (default: searched)')
       .option('--no-bias-correction', 'static: leaves the means of the layers as rounding shifts them')
       .option('--calibrator <name>', `static: ${Object.keys(CALIBRATORS).join(', ')}`, 'minmax')
-      .option('--samples <n>', 'static and gptq: samples to calibrate on', '512')
+      .option('--samples <n>', 'static, awq and gptq: samples to calibrate on', '512')
       .option('--activations <type>', 'static: uint8 or int8', 'uint8')
       .option('--per-tensor', 'static: one scale for each weight instead of one for each channel')
       .option('--reduce-range', 'static: 7-bit weights, for x64 without VNNI')
       .option('--bits <n>', 'of a weight: 4 or 8 (default: 4 for weights, 8 for aware and adaround)')
       .option('--epochs <n>', 'aware: times that every sample is seen (default: 5)')
       .option('--time <time>', 'aware and adaround: time to learn, instead')
-      .option('--block <n>', 'weights, hqq and gptq: 16, 32, 64, 128 or 256', '32')
-      .option('--asymmetric', 'weights and gptq: with zero points (hqq has them anyhow)')
+      .option('--block <n>', 'weights, hqq, awq and gptq: 16, 32, 64, 128 or 256', '32')
+      .option('--asymmetric', 'weights, awq and gptq: with zero points (hqq has them anyhow)')
       .option('--act-order', 'gptq: rounds the inputs of largest activations first')
       .option('--damping <share>', 'gptq: added to the diagonal, as a share of its mean', '0.01')
       .option('--float-activations', 'gptq: rounds each layer for what the unrounded ones before it give')
@@ -115,7 +123,11 @@ export const quantizeCommand: Command = {
     let ready = clean;
     for (const name of new Set(first)) {
       const float: Pass = BEFORE[name];
-      const made = await float.apply(ready, { ...float.defaults, ...beforeOptions(name, options) }, context);
+      const made = await float.apply(
+        ready,
+        { ...float.defaults, ...beforeOptions(name, options, wanted) },
+        context,
+      );
       ready = made.model;
       const moved = made.notes.filter(({ action }) => action === 'changed').length;
       print(`${name}: ${moved} nodes changed`);
@@ -152,7 +164,16 @@ function passesBefore(given: unknown): BeforeName[] {
   return names.map((name) => choice('before', name, Object.keys(BEFORE)) as BeforeName);
 }
 
-function beforeOptions(name: BeforeName, { alpha }: Readonly<Record<string, unknown>>): object {
+/** `wanted`: the options of the quantization to follow, which scaling for 4 bits must know. */
+function beforeOptions(
+  name: BeforeName,
+  { alpha }: Readonly<Record<string, unknown>>,
+  wanted: Readonly<Record<string, unknown>>,
+): object {
+  if (name === 'scale-awq') {
+    const { blockSize = WEIGHT_ONLY_DEFAULTS.blockSize, symmetric = true } = wanted;
+    return { blockSize, symmetric };
+  }
   return name === 'smooth' && alpha !== undefined ? { alpha: shareOf('alpha', alpha) } : {};
 }
 
@@ -214,8 +235,8 @@ function passOptions(
               actOrder: options.actOrder === true,
               damping: shareOf('damping', options.damping),
               activations: options.floatActivations === true ? 'float' : 'quantized',
-              samples: count('samples', options.samples),
             }),
+            ...(METHODS[method].data === 'calibration' && { samples: count('samples', options.samples) }),
           }
         : kind === 'learned'
           ? {

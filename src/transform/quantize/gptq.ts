@@ -30,7 +30,7 @@ export interface GptqOptions extends WeightOnlyOptions {
 }
 
 /** Above this many inputs X^T X of a layer takes gigabytes, and factoring it minutes. */
-const WIDEST = 8192;
+export const WIDEST = 8192;
 
 /**
  * Weights rounded one input after the other, so that the outputs on the calibration data lose least (GPTQ, see roundOptimally). MatMul and

@@ -271,6 +271,22 @@ test('sensitivity: the node whose rounding hurts comes first', async () => {
   );
 });
 
+test('weight-only: biases of any shape that Gemm takes', async () => {
+  for (const dims of [[10], [1, 10], [1], [], [4, 1], [4, 10]]) {
+    const net = new Net(2);
+    const bias = net.constant(normals(new Random(8), dims));
+    const made = net.op('Gemm', ['x', net.weight([32, 10]), bias]);
+    const float = net.model([4, 32], [made]);
+    const quantized = (await runWeights(float, { least: 1, accuracyLevel: 1 })).model;
+    const x = normals(new Random(2), [4, 32]);
+    assert.ok((await decibel(float, quantized, x)) > 15, `bias [${dims}]`);
+  }
+  const net = new Net(2);
+  const float = net.model(['N', 10], [net.op('Gemm', ['x', net.weight([10, 10]), net.relu('x')])]);
+  const quantized = (await runWeights(float, { least: 1, accuracyLevel: 1 })).model;
+  assert.ok((await decibel(float, quantized, normals(new Random(2), [4, 10]))) > 15);
+});
+
 test('the same numbers each time', async () => {
   await fc.assert(
     fc.asyncProperty(fc.integer({ min: 1, max: 1000 }), async (seed) => {

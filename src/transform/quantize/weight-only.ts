@@ -10,7 +10,7 @@ import {
   namer,
   removeDead,
   sortNodes,
-  type Tensor,
+  Tensor,
 } from '../../graph/index.ts';
 import type { DeclaredError, Pass, PassNote, PassResult } from '../pass.ts';
 import { BLOCK_SIZES, type BlockedWeight, type BlockSize, quantizeBlocks } from './blocks.ts';
@@ -169,8 +169,10 @@ class Rewriter {
     const transposed = gemm && intOf(node, 'transB', 0) !== 0;
     const { inputs, k, n, told } = this.#pack(scope, node, tensor, transposed);
     const { bits, blockSize, accuracyLevel } = this.#options;
-    const bias = gemm ? node.inputs[2] : undefined;
-    const result = node.outputs[0]!;
+    const added = gemm ? node.inputs[2] : undefined;
+    const bias = added ? this.#biasRow(scope, added, n) : undefined;
+    const apart = added !== undefined && added !== '' && bias === undefined;
+    const result = apart ? this.#name(`${node.outputs[0]}_product`) : node.outputs[0]!;
     // Inputs 3 to 5: zero points, the deprecated g_idx, the bias.
     const all = [node.inputs[0]!, ...inputs];
     if (bias) all.push(...Array<string>(5 - all.length).fill(''), bias);
@@ -188,9 +190,28 @@ class Rewriter {
       { name: node.name, domain: 'com.microsoft' },
     );
     insertBefore(scope.graph, node, made);
+    if (apart) {
+      const name = this.#name(`${node.name}:bias`);
+      insertBefore(scope.graph, node, makeNode('Add', [result, added], [node.outputs[0]!], {}, { name }));
+    }
     scope.graph.nodes.splice(scope.graph.nodes.indexOf(node), 1);
     this.usedMicrosoft = true;
     return { done: `${bits}-bit weights in blocks of ${blockSize} (${told})` };
+  }
+
+  /** The bias as the row [n] that MatMulNBits demands; undefined where it is another shape, or not constant, and must be added apart. */
+  #biasRow(scope: Scope, value: string, n: number): string | undefined {
+    const tensor = constantIn(scope, value);
+    if (tensor?.dtype !== 'float32') return undefined;
+    if (tensor.dims.length === 1 && tensor.size === n) return value;
+    if (tensor.size !== 1 && (tensor.size !== n || tensor.dims.at(-1) !== n)) return undefined;
+    const row = this.#name(`${value}_row`);
+    const values = tensor.as('float32');
+    scope.graph.initializers.set(
+      row,
+      tensor.size === 1 ? Tensor.float32([n], new Float32Array(n).fill(values[0]!)) : tensor.reshape([n]),
+    );
+    return row;
   }
 
   #weightProblem(tensor: Tensor | undefined): string | undefined {
