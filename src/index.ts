@@ -8,6 +8,7 @@ export * from './exits/index.ts';
 export * from './files/index.ts';
 export * from './graph/index.ts';
 export * from './measure/index.ts';
+export * from './mix/index.ts';
 export {
   type Goal,
   makeGoal,

@@ -13,7 +13,7 @@ export const FLOORS: readonly (readonly string[])[] = [
   ['bundle'],
   ['measure', 'transform', 'edge', 'cluster'],
   ['train'],
-  ['exits', 'tokens', 'think', 'report', 'serve'],
+  ['exits', 'mix', 'tokens', 'think', 'report', 'serve'],
   ['optimize'],
   ['cli'],
   ['index'],

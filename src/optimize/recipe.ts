@@ -1,5 +1,6 @@
 import { weightBytes } from '../files/index.ts';
 import { cloneModel, encodeModel, type Model } from '../graph/index.ts';
+import { measureSensitivity } from '../mix/index.ts';
 import type { Feeds } from '../run/index.ts';
 import {
   calibrationValues,
@@ -8,7 +9,6 @@ import {
   findSlowNodes,
   type PassContext,
   type PassNote,
-  rankSensitivity,
   type Statistics,
 } from '../transform/index.ts';
 import { type PassName, passByName } from './passes.ts';
@@ -123,8 +123,16 @@ export class Kitchen {
     const { calibration, progress, signal } = this.#context;
     if (step === undefined || calibration === undefined) return [];
     const quantization = { ...step.options, ...(await this.#counted(step, before.model)) };
-    const ranked = await rankSensitivity(before.model, calibration, { quantization, progress, signal });
-    return ranked.map(({ node, op, sqnr }) => ({ node, op, sqnr }));
+    const found = await measureSensitivity(before.model, calibration, {
+      samples: 64,
+      passes: { static: quantization },
+      progress,
+      signal,
+      // It is a matter of seconds beside the search, and of other samples each time.
+      cache: false,
+    });
+    const able = found.filter(({ why }) => why === undefined);
+    return able.map(({ layer, op, sqnr }) => ({ node: layer, op, sqnr })).sort((a, b) => a.sqnr - b.sqnr);
   }
 }
 

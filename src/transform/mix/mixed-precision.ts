@@ -85,7 +85,7 @@ export const mixedPrecision: Pass<MixedOptions> = {
       await then((from) => weightOnlyQuantization.apply(from, settings, context), blocks);
     }
     if (halves.length > 0) {
-      const maxima = options.half.maxima ?? (await maximaFor(model, context));
+      const maxima = options.half.maxima ?? (await halfMaxima(model, context));
       await then((from) => {
         const only = withFollowers(from, new Set(halves));
         return halfPrecision.apply(from, { ...HALF_DEFAULTS, ...options.half, maxima, only }, context);
@@ -138,7 +138,7 @@ async function orRefused(
 const COUNTED = new WeakMap<Model, WeakMap<object, Promise<Maxima>>>();
 
 /** The largest values on the calibration data, counted once for a model and its data; without data none are known. */
-function maximaFor(model: Model, context: PassContext): Promise<Maxima> {
+export function halfMaxima(model: Model, context: PassContext): Promise<Maxima> {
   const { calibration } = context;
   if (calibration === undefined) return Promise.resolve(new Map());
   const known = COUNTED.get(model)?.get(calibration);

@@ -9,6 +9,7 @@ export {
   type Statistics,
   type StatisticsOptions,
 } from './calibrate/statistics.ts';
+export { Distortion } from './distortion.ts';
 export { DYNAMIC_DEFAULTS, type DynamicOptions, dynamicQuantization } from './dynamic.ts';
 export { type EqualizeOptions, equalization } from './equalize.ts';
 export { defineFakeQuantize, fakeQuantizeNode } from './fake/fake-quantize.ts';
@@ -21,14 +22,8 @@ export { type Repaired, type RepairOptions, repairFusion } from './fusion-repair
 export type { FusionReport, NodeFusion, Repair } from './fusion-report.ts';
 export { type GptqOptions, gptqQuantization } from './gptq.ts';
 export { hqqQuantization } from './hqq.ts';
+export { type Quantizable, quantizableNodes } from './quantizable.ts';
 export type { Selection } from './selection.ts';
-export {
-  type NodeSensitivity,
-  type Quantizable,
-  quantizableNodes,
-  rankSensitivity,
-  type SensitivityOptions,
-} from './sensitivity.ts';
 export { findSlowNodes, type PlaceTime, type SlowNodes, type SlowOptions } from './slow-ops.ts';
 export { type SmoothOptions, smoothing } from './smooth.ts';
 export {
@@ -37,5 +32,6 @@ export {
   STATIC_DEFAULTS,
   type StaticOptions,
   staticQuantization,
+  withNames,
 } from './static.ts';
 export { WEIGHT_ONLY_DEFAULTS, type WeightOnlyOptions, weightOnlyQuantization } from './weight-only.ts';

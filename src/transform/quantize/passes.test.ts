@@ -19,7 +19,6 @@ import { openSession } from '../../run/index.ts';
 import type { PassResult } from '../pass.ts';
 import { DYNAMIC_DEFAULTS, dynamicQuantization } from './dynamic.ts';
 import type { Selection } from './selection.ts';
-import { quantizableNodes, rankSensitivity } from './sensitivity.ts';
 import { STATIC_DEFAULTS, type StaticOptions, staticQuantization } from './static.ts';
 import { WEIGHT_ONLY_DEFAULTS, type WeightOnlyOptions, weightOnlyQuantization } from './weight-only.ts';
 
@@ -244,30 +243,6 @@ test('what cannot be done ends with its code', async () => {
   await assert.rejects(
     staticQuantization.apply(convNet(), STATIC_DEFAULTS, QUIET),
     refuses('CALIBRATION_NEEDED'),
-  );
-});
-
-test('sensitivity: the node whose rounding hurts comes first', async () => {
-  const net = new Net(3);
-  const a = net.relu(net.gemm('x', 32, 32));
-  // Weights of this layer hardly matter: what it adds is small.
-  const b = net.op('Mul', [net.gemm(a, 32, 32), net.constant(Tensor.float32([], [1e-4]))]);
-  const float = net.model(['N', 32], [net.op('Add', [a, b])]);
-  const gemms = float.graph.nodes.filter(({ op }) => op === 'Gemm').map(({ name }) => name);
-  const data = normalData([32], 96);
-  const ranked = await rankSensitivity(float, data);
-  assert.deepEqual(
-    ranked.map(({ node }) => node),
-    gemms,
-  );
-  assert.ok(ranked[0]!.sqnr < ranked[1]!.sqnr - 20);
-  const rest = await rankSensitivity(float, data, { mode: 'all-but' });
-  assert.equal(rest[0]!.node, gemms[0], 'without the worst, the rest does best');
-  assert.deepEqual(
-    quantizableNodes(float)
-      .filter(({ kind }) => kind === 'compute')
-      .map(({ name }) => name),
-    gemms,
   );
 });
 

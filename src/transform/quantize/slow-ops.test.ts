@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { convNet, normalData, normals } from '../../../test/quantize-nets.ts';
 import { Random, SILENT } from '../../base/index.ts';
 import { MinCut } from './min-cut.ts';
-import { quantizableNodes } from './sensitivity.ts';
+import { quantizableNodes } from './quantizable.ts';
 import { findSlowNodes } from './slow-ops.ts';
 import { STATIC_DEFAULTS, staticQuantization } from './static.ts';
 
