@@ -2,15 +2,21 @@ export { type Answer, type Answers as ModelAnswers, answersOf } from './answers.
 export { type Calibration, expectedCalibrationError, fitTemperature, type Scored } from './calibrate.ts';
 export { type ChooseOptions, type ChosenPlaces, choosePlaces, type PlaceRow } from './choose-places.ts';
 export { CONFIDENCE_KINDS, type Judgement, judge, type ScoreReading } from './confidence.ts';
-
+export { type ExitsOptions, type ExitsResult, exits } from './exits.ts';
 export { addHeads, type Head, type HeadPlan, type HeadWeights, type MultiExitModel } from './heads.ts';
 export { exitPlaces, type Place, type PlaceOptions } from './places.ts';
 export type { Pooling } from './pooling.ts';
 export { type Probe, probePlaces } from './probe.ts';
+export type { ExitReport, ExitRow, Share, SideOutput } from './report.ts';
 export { type ExitCut, type SplitStagesOptions, splitStages } from './split-stages.ts';
-export { type StageScores, type StageScoresOptions, scoresOfStages } from './stage-scores.ts';
-
 export type { ConfidenceKind, ExitRule, Stage, StagedModel } from './staged-model.ts';
+export {
+  exitTable,
+  type RecordStagesOptions,
+  recordStages,
+  type StageRecord,
+  stageScores,
+} from './tables.ts';
 export {
   type Certificate,
   type CertifyOptions,

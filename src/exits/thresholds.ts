@@ -84,9 +84,12 @@ export function thresholdPath(tuning: ExitTable): Thresholds[] {
       }
     }
     if (best === undefined) return path;
-    at[best.exit]! += best.stride;
+    // A step for each level of a stride: a test that stops at one of them has then gone as far as it could.
+    for (let level = 0; level < best.stride; level++) {
+      at[best.exit]!++;
+      path.push(thresholds());
+    }
     now = best.outcome;
-    path.push(thresholds());
   }
 }
 

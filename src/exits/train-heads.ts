@@ -1,5 +1,5 @@
 import { Random, SILENT } from '../base/index.ts';
-import { type Dataset, inMemory, subset } from '../data/index.ts';
+import { type Dataset, inMemory } from '../data/index.ts';
 import {
   type Graph,
   type Model,
@@ -14,6 +14,7 @@ import { openSession } from '../run/index.ts';
 import { type FitOptions, fit, prepareForTraining, type Term } from '../train/index.ts';
 import type { Answer, Answers } from './answers.ts';
 import { beside } from './beside.ts';
+import { spread } from './divide.ts';
 import {
   addHeads,
   classAxis,
@@ -64,7 +65,7 @@ export async function trainHeads(
   data: Dataset,
   options: HeadTraining = {},
 ): Promise<MultiExitModel> {
-  const part = some(data, options.samples ?? SAMPLES);
+  const part = spread(data, options.samples ?? SAMPLES);
   const { model: shown, names } = withFeatures(
     model,
     plans,
@@ -119,7 +120,7 @@ export async function trainJointly(
   data: Dataset,
   options: HeadTraining = {},
 ): Promise<MultiExitModel> {
-  const part = some(data, options.samples ?? data.size);
+  const part = spread(data, options.samples ?? data.size);
   const shown = withFeatures(
     original,
     [],
@@ -157,15 +158,6 @@ function tailInput(graph: Graph, output: string): string {
 function shapedAs({ columns }: Lessons, answers: readonly Answer[]): Lessons['columns'] {
   return Object.fromEntries(
     Object.entries(columns).map(([name, column], i) => [name, { ...column, dims: answers[i]!.dims }]),
-  );
-}
-
-/** Samples spread evenly over the data. */
-function some(data: Dataset, most: number): Dataset {
-  if (data.size <= most) return data;
-  return subset(
-    data,
-    Array.from({ length: most }, (_, i) => Math.floor((i * data.size) / most)),
   );
 }
 
@@ -213,8 +205,8 @@ function freshHead({ features, hidden }: HeadPlan, answers: readonly Answer[], r
   });
   const own = new Map(answers.map(({ name, size }) => [name, zeros(size)] as const));
   if (hidden === 0) return { answers: own };
-  const spread = Math.sqrt(2 / features);
-  const values = Float32Array.from({ length: hidden * features }, () => spread * random.normal());
+  const deviation = Math.sqrt(2 / features);
+  const values = Float32Array.from({ length: hidden * features }, () => deviation * random.normal());
   return {
     hidden: {
       weight: Tensor.float32([hidden, features], values),
