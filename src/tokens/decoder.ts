@@ -2,6 +2,9 @@ import { fail } from '../base/index.ts';
 import type { Model } from '../graph/index.ts';
 import { type Hosted, openHosted, type SessionSettings } from '../run/index.ts';
 import { cacheForm } from './cache-form.ts';
+import { TOKEN_CONFIDENCES } from './early/confidence.ts';
+import { type EarlyDecoder, stageForm } from './early/cut.ts';
+import type { EarlyRule } from './early/reader.ts';
 import { portsOfModel } from './model-ports.ts';
 import type { DecoderAnswers, DecoderCall, DecoderProgram, TextTime } from './program.ts';
 import type { Chunk, WriteOptions } from './writer.ts';
@@ -40,8 +43,34 @@ export async function openDecoder(model: Model | string, options: DecoderOptions
   const { inputs, outputs, metadata } = await portsOfModel(model);
   const form = cacheForm(inputs, outputs);
   const capacity = contextOf(metadata, options.context);
-  const argument: DecoderProgram = { form, capacity, settings: options.settings };
+  const argument: DecoderProgram = {
+    forms: [form],
+    early: undefined,
+    capacity,
+    settings: options.settings,
+  };
   return hostedDecoder(await openHosted(PROGRAM, [model], argument), capacity);
+}
+
+/** Opens a decoder in pieces, whose tokens leave by a rule; one text at a time. Throws as `openDecoder` does. */
+export async function openEarlyDecoder(
+  early: EarlyDecoder,
+  rule: EarlyRule,
+  options: DecoderOptions = {},
+): Promise<Decoder> {
+  if (!(rule.threshold >= 0) || !TOKEN_CONFIDENCES.includes(rule.confidence)) {
+    throw fail('USAGE_BAD_OPTION', `no rule: ${rule.confidence} at least ${rule.threshold}`);
+  }
+  const { stages, fill, dim } = early;
+  const capacity = contextOf(stages[0]!.metadata, options.context);
+  const forms = await Promise.all(stages.map(stageForm));
+  const argument: DecoderProgram = {
+    forms,
+    early: { rule, fill, dim },
+    capacity,
+    settings: options.settings,
+  };
+  return hostedDecoder(await openHosted(PROGRAM, stages, argument), capacity);
 }
 
 const PROGRAM = new URL('./program.js', import.meta.url);

@@ -1,5 +1,23 @@
 export { type CacheForm, cacheForm, isGenerative } from './cache-form.ts';
-export { type Decoder, type DecoderOptions, openDecoder } from './decoder.ts';
+export { type Decoder, type DecoderOptions, openDecoder, openEarlyDecoder } from './decoder.ts';
+export {
+  type CertifiedExits,
+  type CertifyEarlyOptions,
+  certifyExits,
+  type TriedThreshold,
+} from './early/certify.ts';
+export { type TokenConfidence, tokenConfidence } from './early/confidence.ts';
+export {
+  type CutDecoderOptions,
+  cutDecoder,
+  type EarlyDecoder,
+  type ExitMap,
+  type Fill,
+} from './early/cut.ts';
+export { type FitMapsOptions, type FittedMap, fitExitMaps } from './early/fit-maps.ts';
+export { type Judged, type JudgeOptions, judgeEarly } from './early/judge.ts';
+export { type DecoderLayers, decoderLayers } from './early/layers.ts';
+export type { EarlyRule } from './early/reader.ts';
 export { type ModelFolder, readModelFolder } from './folder.ts';
 export { type GenerateOptions, generate, generateBatch } from './generate.ts';
 export { readCheckpoint } from './llama/checkpoint.ts';

@@ -1,15 +1,23 @@
 import { fail } from '../base/index.ts';
-import type { HostedProgram, HostedService, SessionSettings } from '../run/index.ts';
+import type { GrowingSession, HostedProgram, HostedService, SessionSettings } from '../run/index.ts';
 import type { CacheForm } from './cache-form.ts';
-import { CachedReader, type TokenReader } from './reader.ts';
+import type { Fill } from './early/cut.ts';
+import { EarlyReader, type EarlyRule } from './early/reader.ts';
+import { CachedReader, type TokenPorts, type TokenReader } from './reader.ts';
 import { type Chunk, type WriteOptions, Writer } from './writer.ts';
 
 /** What the thread of a decoder is opened with. */
 export interface DecoderProgram {
-  readonly form: CacheForm;
+  /** Of the model, or of each of its pieces. */
+  readonly forms: readonly StageForm[];
+  /** How tokens leave early, where the models are pieces. */
+  readonly early: { readonly rule: EarlyRule; readonly fill: Fill; readonly dim: number } | undefined;
   readonly capacity: number;
   readonly settings: Partial<Omit<SessionSettings, 'instances'>> | undefined;
 }
+
+/** A model or piece of one: its ports for tokens, and its caches. */
+export type StageForm = TokenPorts & Pick<CacheForm, 'carry' | 'axis' | 'logits'>;
 
 type Prompts = readonly (readonly number[])[];
 
@@ -41,10 +49,19 @@ export interface DecoderAnswers {
 
 /** The loop over tokens, in the thread of the runtime: only what is chosen travels. */
 export const host: HostedProgram = async (opener, argument) => {
-  const { form, capacity, settings } = argument as DecoderProgram;
-  const { carry, axis } = form;
-  const session = await opener.growing(0, { carry, axis, capacity, settings });
-  return new DecoderService(new CachedReader(form, session));
+  const { forms, early, capacity, settings } = argument as DecoderProgram;
+  const sessions: GrowingSession[] = [];
+  try {
+    for (const [i, { carry, axis }] of forms.entries()) {
+      sessions.push(await opener.growing(i, { carry, axis, capacity, settings }));
+    }
+  } catch (cause) {
+    await Promise.all(sessions.map((session) => session.dispose()));
+    throw cause;
+  }
+  if (early === undefined) return new DecoderService(new CachedReader(forms[0]!, sessions[0]!));
+  const stages = sessions.map((session, i) => ({ session, form: forms[i]! }));
+  return new DecoderService(new EarlyReader(stages, early.rule, early.fill, early.dim));
 };
 
 class DecoderService implements HostedService {

@@ -26,12 +26,12 @@ export interface TokenReader {
 
 /** The reader of a model with a cache. */
 export class CachedReader implements TokenReader {
-  readonly #form: CacheForm;
+  readonly #form: TokenPorts & Pick<CacheForm, 'logits'>;
   readonly #session: GrowingSession;
   readonly exit = 0;
   #padding: readonly number[] = [];
 
-  constructor(form: CacheForm, session: GrowingSession) {
+  constructor(form: TokenPorts & Pick<CacheForm, 'logits'>, session: GrowingSession) {
     this.#form = form;
     this.#session = session;
   }
@@ -83,18 +83,20 @@ export function longestOf(prompts: readonly (readonly number[])[]): number {
   throw fail('USAGE_BAD_OPTION', 'a prompt has at least one token: that of the beginning, say');
 }
 
+/** The inputs that tell of tokens; a later piece of a decoder may lack any of them. */
+export type TokenPorts = Partial<Pick<CacheForm, 'ids' | 'mask' | 'positions'>>;
+
 /** Feeds of rows of equal length after `past` tokens; the first `padding` tokens of a sequence do not count. */
 export function feedsOf(
-  form: Pick<CacheForm, 'ids' | 'mask' | 'positions'>,
+  form: TokenPorts,
   rows: readonly (readonly number[])[],
   past: number,
   padding: readonly number[],
 ): Feeds {
   const { ids, mask, positions } = form;
   const count = rows[0]!.length;
-  const feeds: Record<string, Tensor> = {
-    [ids.name]: integers(ids.dtype, [rows.length, count], rows.flat()),
-  };
+  const feeds: Record<string, Tensor> = {};
+  if (ids !== undefined) feeds[ids.name] = integers(ids.dtype, [rows.length, count], rows.flat());
   if (mask !== undefined) {
     const total = past + count;
     const counts = new Uint8Array(rows.length * total).fill(1);

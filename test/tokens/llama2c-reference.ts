@@ -23,8 +23,15 @@ export function randomCheckpoint(config: LlamaConfig, seed = 1, shared = true): 
   return bytes;
 }
 
-/** run.c, forward: plain loops in double precision over a whole sequence; the logits after each token. */
-export function referenceLogits(weights: LlamaWeights, tokens: readonly number[]): Float64Array[] {
+/**
+ * run.c, forward: plain loops in double precision over a whole sequence; the logits after each token. `depths`: layers that each token
+ * goes through; the layers behind make keys and values of the state that it left with.
+ */
+export function referenceLogits(
+  weights: LlamaWeights,
+  tokens: readonly number[],
+  depths: readonly number[] = [],
+): Float64Array[] {
   const { dim, hidden, heads, kvHeads, vocab } = weights.config;
   const size = dim / heads;
   const caches = weights.layers.map(() => ({ keys: [] as Float64Array[], values: [] as Float64Array[] }));
@@ -36,6 +43,7 @@ export function referenceLogits(weights: LlamaWeights, tokens: readonly number[]
       const { keys, values } = caches[n]!;
       keys.push(turn(matrix(layer.key, normal, kvHeads * size), size, position));
       values.push(matrix(layer.value, normal, kvHeads * size));
+      if (n >= (depths[position] ?? weights.layers.length)) continue;
       const attended = new Float64Array(dim);
       for (let head = 0; head < heads; head++) {
         const own = head * size;
