@@ -48,9 +48,9 @@ for (const fill of ['exact', 'copy'] as const) {
     assert.deepEqual(early.depths, [1, 3, 4]);
     const prompt = [1, 5, 7];
     const seen = new Set<number>();
-    for (const threshold of [0, 0.8, 0.95, 0.99, 2]) {
+    for (const threshold of [0, 0.05, 0.1, 0.15, 2]) {
       const open = await openEarlyDecoder(early, { confidence: 'margin', threshold }, options);
-      const { tokens, exits } = await written(open, prompt, 24);
+      const { tokens, exits } = await written(open, prompt, 36);
       await open.dispose();
       // The first token is chosen after the prompt, by the whole model; the depth of a token is that of the step that read it.
       const depths = [4, 4, 4, ...exits.slice(1).map((exit) => early.depths[exit]!)];
