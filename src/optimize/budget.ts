@@ -1,15 +1,20 @@
-/** The time a search may take, and the list of what it therefore left out. */
+/**
+ * The time a search may take, and the list of what it therefore left out. Time is read off a clock that may stand still
+ * between the steps of the search, so that a search that is taken up again decides as it did.
+ */
 export class Budget {
   readonly seconds: number;
-  readonly #started = performance.now();
+  readonly #clock: () => number;
   readonly #skipped: { what: string; why: string }[] = [];
 
-  constructor(seconds: number) {
+  /** `clock`: seconds since the search began. */
+  constructor(seconds: number, clock: () => number) {
     this.seconds = seconds;
+    this.#clock = clock;
   }
 
   get elapsed(): number {
-    return (performance.now() - this.#started) / 1000;
+    return this.#clock();
   }
 
   /** Share of the budget that is spent, may pass 1. */

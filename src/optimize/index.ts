@@ -1,7 +1,7 @@
 export { type Goal, makeGoal, OBJECTIVES, type Objective, parseBytes, parseMilliseconds } from './goal.ts';
 export { type OptimizeOptions, type OptimizeResult, optimize } from './optimize.ts';
 export type { Recipe, Step } from './recipe.ts';
-export type { Proxy } from './searcher/beliefs.ts';
+export type { Guess } from './searcher/beliefs.ts';
 export type { Held, Observation, Proposal } from './searcher/observation.ts';
 export { Searcher, type SearcherOptions } from './searcher/searcher.ts';
 export type { Condition, Dimension, Point, Space, Value } from './space/dimension.ts';

@@ -16,6 +16,7 @@ import {
 import { type OrtSession, openSession, type Port, type Session } from '../run/index.ts';
 import type { FeedStore } from './feed-store.ts';
 import type { Goal } from './goal.ts';
+import type { Journal } from './journal/journal.ts';
 import { remembered } from './remembered.ts';
 import { defaultRunSettings, type RunSettings, sessionSettings } from './settings.ts';
 import type { Ratio, Timing } from './variant.ts';
@@ -27,13 +28,30 @@ export interface JudgeOptions {
   readonly metricOptions?: MetricOptions;
   readonly split: Split;
   readonly feeds: FeedStore;
+  /** What is measured is recorded here, and not measured again. */
+  readonly journal: Journal;
   readonly cores: number;
   readonly seed: number;
   readonly progress?: Progress;
   readonly signal?: AbortSignal;
 }
 
-export type Part = 'search' | 'heldOut';
+/** The parts of the data that variants are judged on; `first` are a few samples of the search part, for a first look. */
+export type Part = 'first' | 'search' | 'heldOut';
+
+/** Samples of a first look. */
+export const FIRST_SAMPLES = 256;
+
+/** How long a race is. */
+export interface RaceLength {
+  readonly seconds: number;
+  /** Settings for a single sample, timed as well; without them the latency of one call stays unknown unless `settings` are for one. */
+  readonly single?: RunSettings;
+  /** Rounds at least. Default 6. */
+  readonly rounds?: number;
+}
+
+const UNKNOWN: Ratio = { value: Number.NaN, low: Number.NaN, high: Number.NaN };
 
 function ratioOf({ value, interval }: Measurement): Ratio {
   return { value, low: interval?.low ?? Number.NaN, high: interval?.high ?? Number.NaN };
@@ -44,6 +62,7 @@ interface Race {
   readonly ours: Comparison;
   readonly givenP99: number;
   readonly p99: number;
+  readonly records: readonly Measurement[];
 }
 
 /**
@@ -67,6 +86,8 @@ export class Judge {
   readonly records: Measurement[] = [];
   readonly #o: JudgeOptions;
   readonly #baseline = new Map<Part, Promise<Evaluation>>();
+  /** Steps whose records are there already. */
+  readonly #recorded = new Set<string>();
   #reference: Promise<Session> | undefined;
 
   constructor(options: JudgeOptions) {
@@ -110,7 +131,11 @@ export class Judge {
    * How far the outputs of a variant lie from those of the model as given: noise over signal, 0 is the same. Finer than
    * any share of right answers, where samples are few.
    */
-  async noise(model: Model): Promise<number> {
+  noise(model: Model, name: string): Promise<number> {
+    return this.#o.journal.step(`noise of ${name}`, () => this.#noise(model));
+  }
+
+  async #noise(model: Model): Promise<number> {
     const { split, signal, cores, seed } = this.#o;
     const session = await openSession(model, sessionSettings(defaultRunSettings(cores)));
     try {
@@ -131,32 +156,62 @@ export class Judge {
     }
   }
 
+  /** The samples of a part: all of them, but for a first look at a large search part. */
+  #samplesOf(part: Part): { dataset: Dataset; indices?: number[] } {
+    const { split } = this.#o;
+    if (part !== 'first') return { dataset: split[part] };
+    const { size } = split.search;
+    if (size <= 2 * FIRST_SAMPLES) return { dataset: split.search };
+    // Spread over the part, which may lie in the order of the classes.
+    const indices = Array.from({ length: FIRST_SAMPLES }, (_, i) => Math.floor((i * size) / FIRST_SAMPLES));
+    return { dataset: split.search, indices };
+  }
+
+  /** Whether a first look sees as much as the search part holds. */
+  get firstIsAll(): boolean {
+    return this.#samplesOf('first').indices === undefined;
+  }
+
   async #evaluate(
     model: Model | string,
     part: Part,
     name: string,
     settings?: RunSettings,
   ): Promise<Evaluation> {
-    const { split, seed, progress, signal, cores } = this.#o;
-    const dataset: Dataset = split[part];
+    const { provider, level } = settings ?? defaultRunSettings(this.#o.cores);
+    const seen = part === 'first' && this.firstIsAll ? 'search' : part;
+    const step = `${seen} accuracy of ${name} on ${provider}, ${level}`;
+    const evaluation = await this.#o.journal.step(step, () => this.#measure(model, seen, provider, level));
+    if (this.#recorded.has(step)) return evaluation;
+    this.#recorded.add(step);
+    const { record } = evaluation;
+    this.records.push({ ...record, settings: { ...record.settings, variant: name, part: seen } });
+    return evaluation;
+  }
+
+  async #measure(
+    model: Model | string,
+    part: Part,
+    provider: RunSettings['provider'],
+    level: RunSettings['level'],
+  ): Promise<Evaluation> {
+    const { seed, progress, signal, cores } = this.#o;
+    const { dataset, indices } = this.#samplesOf(part);
     const plain = defaultRunSettings(cores);
-    const { provider, level } = settings ?? plain;
     const reference = this.metric.needs.reference ? await this.#referenceSession() : undefined;
     const own = model === this.#o.original && reference !== undefined;
     const session = own
       ? reference
       : await openSession(model, sessionSettings({ ...plain, provider, level }));
     try {
-      const evaluation = await evaluate(session, dataset, this.metric, {
+      return await evaluate(session, dataset, this.metric, {
         reference,
+        indices,
         batch: EVALUATION_BATCH,
         seed,
         progress: progress ?? SILENT,
         signal,
       });
-      const { record } = evaluation;
-      this.records.push({ ...record, settings: { ...record.settings, variant: name, part } });
-      return evaluation;
     } finally {
       if (!own) await session.dispose();
     }
@@ -170,32 +225,43 @@ export class Judge {
     return this.#reference;
   }
 
-  /** Speed of a variant against the model as given: at its settings, and for a single sample at `single`. */
-  async race(
-    model: Model,
-    name: string,
-    settings: RunSettings,
-    single: RunSettings,
-    seconds: number,
-  ): Promise<Timing> {
-    const alike = JSON.stringify(settings) === JSON.stringify(single);
-    const many = await this.#race(model, name, settings, alike ? seconds : seconds / 2);
-    const one = alike ? many : await this.#race(model, name, single, seconds / 2);
-    return {
-      given: {
-        throughput: many.given.throughput.value,
-        latency: one.given.latency.value,
-        cpuPerSample: many.given.cpu.value,
-        p99: many.givenP99,
-      },
-      throughput: ratioOf(many.ours.throughputRatio),
-      cpu: ratioOf(many.ours.cpuRatio),
-      latency: ratioOf(one.ours.latencyRatio),
-      p99: many.p99,
-    };
+  /** Speed of a variant against the model as given: at its settings, and for a single sample where that is asked for. */
+  async race(model: Model, name: string, settings: RunSettings, length: RaceLength): Promise<Timing> {
+    const { single, seconds, rounds } = length;
+    const alike =
+      (settings.batch === 1 && settings.instances === 1 && single === undefined) ||
+      JSON.stringify(settings) === JSON.stringify(single);
+    const step = `race of ${name} at ${JSON.stringify(settings)} for ${seconds} s${single === undefined ? '' : ` and at ${JSON.stringify(single)}`}`;
+    const { timing, records } = await this.#o.journal.step(step, async () => {
+      const parted = alike || single === undefined ? seconds : seconds / 2;
+      const many = await this.#race(model, name, settings, parted, rounds);
+      const one = alike ? many : single && (await this.#race(model, name, single, parted, rounds));
+      const timing: Timing = {
+        given: {
+          throughput: many.given.throughput.value,
+          latency: one?.given.latency.value ?? Number.NaN,
+          cpuPerSample: many.given.cpu.value,
+          p99: many.givenP99,
+        },
+        throughput: ratioOf(many.ours.throughputRatio),
+        cpu: ratioOf(many.ours.cpuRatio),
+        latency: one === undefined ? UNKNOWN : ratioOf(one.ours.latencyRatio),
+        p99: many.p99,
+      };
+      return { timing, records: [...many.records, ...(one === undefined || alike ? [] : one.records)] };
+    });
+    if (!this.#recorded.has(step)) this.records.push(...records);
+    this.#recorded.add(step);
+    return timing;
   }
 
-  async #race(model: Model | string, name: string, settings: RunSettings, seconds: number): Promise<Race> {
+  async #race(
+    model: Model | string,
+    name: string,
+    settings: RunSettings,
+    seconds: number,
+    rounds?: number,
+  ): Promise<Race> {
     const { original, cores, seed, signal, feeds } = this.#o;
     const plain = defaultRunSettings(cores);
     const given = await openSession(original, sessionSettings(plain));
@@ -217,12 +283,12 @@ export class Judge {
       const compared = await comparePaired(pair, {
         seconds,
         slice: SLICE,
+        minRounds: rounds,
         warmUpAtMost: 0.25,
         seed,
         signal,
         settings: [{ ...plain }, { ...settings }],
       });
-      this.records.push(...compared.records);
       const tail = async (at: 0 | 1) => {
         const { session, feeds: batches } = pair[at];
         const { latencies } = await session.loop(batches, { seconds: Math.min(0.5, seconds / 8), signal });
@@ -230,7 +296,13 @@ export class Judge {
         return sorted[Math.min(sorted.length - 1, Math.floor(0.99 * sorted.length))] ?? Number.NaN;
       };
       const [first, second] = compared.contestants as [Comparison, Comparison];
-      return { given: first, ours: second, givenP99: await tail(0), p99: await tail(1) };
+      return {
+        given: first,
+        ours: second,
+        givenP99: await tail(0),
+        p99: await tail(1),
+        records: compared.records,
+      };
     } finally {
       await Promise.all([given.dispose(), variant.dispose()]);
     }

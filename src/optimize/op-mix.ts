@@ -1,5 +1,5 @@
 import { costOf, type Model } from '../graph/index.ts';
-import type { OpMix } from './candidates.ts';
+import type { OpMix } from './space/model-space.ts';
 
 /** Where the multiply-accumulates of a model lie; by numbers of nodes where shapes are unknown. */
 export function opMixOf(model: Model): OpMix {

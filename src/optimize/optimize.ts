@@ -2,21 +2,38 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { fail, type Progress, SILENT, VERSION } from '../base/index.ts';
+import { fail, ModicumError, type Progress, SILENT, VERSION } from '../base/index.ts';
 import { assertBundlePlace, type Bundle, portsOf, writeBundle } from '../bundle/index.ts';
-import { buffered, type Dataset, keptApart, type SplitOptions, split } from '../data/index.ts';
+import {
+  buffered,
+  type Dataset,
+  fingerprint,
+  keptApart,
+  type Split,
+  type SplitOptions,
+  split,
+} from '../data/index.ts';
 import { loadModel } from '../files/index.ts';
 import { assertValid, costOf, inferShapes, type Model } from '../graph/index.ts';
 import { type MetricOptions, metricByName, priceOf } from '../measure/index.ts';
 import { renderHtml, type Story } from '../report/index.ts';
 import { availableCores, describeMachine, openSession } from '../run/index.ts';
 import { Budget } from './budget.ts';
+import { decisionsOf } from './decisions.ts';
 import { type Goal, makeGoal } from './goal.ts';
+import { Journal } from './journal/journal.ts';
 import { layersOf } from './layers.ts';
 import { type Rates, ratesOf } from './rates.ts';
 import { type SearchOutcome, search } from './search.ts';
 import { sessionSettings } from './settings.ts';
-import { baselinePace, type StoryContext, stepsOf, storyVariants, verdictOf } from './story-of.ts';
+import {
+  baselinePace,
+  type StoryContext,
+  stepsOf,
+  storyLooks,
+  storyVariants,
+  verdictOf,
+} from './story-of.ts';
 import type { Variant } from './variant.ts';
 
 export interface OptimizeOptions {
@@ -42,6 +59,13 @@ export interface OptimizeOptions {
   readonly wattsPerCore?: number;
   /** Folder for the bundle. Default: none is written. */
   readonly out?: string;
+  /**
+   * Folder that keeps what the search has done until it ends, so that it can go on after it was stopped. Default: `out` with
+   * `.partial` added; without either nothing is kept.
+   */
+  readonly partial?: string;
+  /** Goes on with what `partial` keeps, where there is something. Default false: it begins anew. */
+  readonly resume?: boolean;
   readonly progress?: Progress;
   readonly signal?: AbortSignal;
 }
@@ -59,10 +83,9 @@ export interface OptimizeResult {
  * Throws MODEL_*, DATA_*, METRIC_*, GOAL_NOT_MET (a bound that neither a variant nor the model as given keeps), FILE_NOT_WRITTEN.
  */
 export async function optimize(options: OptimizeOptions): Promise<OptimizeResult> {
-  const { progress = SILENT, signal, seed = 0, cores = availableCores() } = options;
+  const { signal, seed = 0, cores = availableCores() } = options;
   const goal = makeGoal(options.goal);
   await refuseEarly(options, goal);
-  const budget = new Budget(options.budget ?? 60);
   const model = await loadModel(options.model);
   assertValid(model);
   const bytes = (await stat(options.model)).size;
@@ -70,6 +93,64 @@ export async function optimize(options: OptimizeOptions): Promise<OptimizeResult
   const parts = await split(data, { ...options.split, seed, signal });
   const apart =
     options.trainingData && (await keptApart(await buffered(options.trainingData, { signal }), data, signal));
+  const journal = await journalOf(options, goal, await sha256Of(options.model), data, signal);
+  try {
+    const result = await searchAndTell(options, { goal, model, bytes, data, parts, apart, journal, cores });
+    await journal.remove();
+    return result;
+  } catch (thrown) {
+    // A search that was stopped may go on later; one that ended has nothing left to do.
+    if (thrown instanceof ModicumError && thrown.code === 'GOAL_NOT_MET') await journal.remove();
+    else await journal.close();
+    throw thrown;
+  }
+}
+
+/** The record of this search: on disk where a folder is known, and taken up where that is asked for. */
+async function journalOf(
+  { partial, out, resume = false, ...options }: OptimizeOptions,
+  goal: Goal,
+  sha256: string,
+  data: Dataset,
+  signal?: AbortSignal,
+): Promise<Journal> {
+  const folder = partial ?? (out === undefined ? undefined : `${out.replace(/[\\/]+$/, '')}.partial`);
+  const budget = options.budget ?? 60;
+  if (folder === undefined) return Journal.inMemory(budget);
+  const { metricOptions, seed = 0, split, cores = availableCores(), largestBatch, trainingData } = options;
+  const request = {
+    model: sha256,
+    data: await fingerprint(data, signal),
+    'training data': trainingData === undefined ? null : await fingerprint(trainingData, signal),
+    goal: { ...goal },
+    'metric options': { ...metricOptions },
+    seed,
+    split: { ...split },
+    cores,
+    'largest batch': largestBatch ?? null,
+    machine: describeMachine().id,
+    version: VERSION,
+  };
+  return Journal.open(folder, JSON.parse(JSON.stringify(request)), budget, resume);
+}
+
+interface Prepared {
+  readonly goal: Goal;
+  readonly model: Model;
+  readonly bytes: number;
+  readonly data: Dataset;
+  readonly parts: Split;
+  readonly apart?: Awaited<ReturnType<typeof keptApart>>;
+  readonly journal: Journal;
+  readonly cores: number;
+}
+
+async function searchAndTell(
+  options: OptimizeOptions,
+  { goal, model, bytes, data, parts, apart, journal, cores }: Prepared,
+): Promise<OptimizeResult> {
+  const { progress = SILENT, signal, seed = 0 } = options;
+  const budget = new Budget(options.budget ?? 60, () => journal.seconds);
   const outcome = await search({
     original: options.model,
     model,
@@ -79,6 +160,7 @@ export async function optimize(options: OptimizeOptions): Promise<OptimizeResult
     goal,
     metricOptions: options.metricOptions,
     budget,
+    journal,
     cores,
     largestBatch: options.largestBatch,
     seed,
@@ -122,7 +204,9 @@ export async function optimize(options: OptimizeOptions): Promise<OptimizeResult
       status,
       why: why ?? (executedAs.join(', ') || 'part of a neighbour'),
     })),
-    skipped: budget.skipped,
+    decisions: decisionsOf(outcome, goal, budget),
+    looks: storyLooks(context),
+    skipped: skippedOf(outcome, budget),
     machine: machineFacts(machine, rates),
     records: outcome.records,
     seed,
@@ -146,6 +230,15 @@ async function refuseEarly({ metricOptions, data, price, out }: OptimizeOptions,
   }
   if (typeof price === 'string') priceOf(price);
   if (out !== undefined) await assertBundlePlace(out);
+}
+
+/** What was left out for want of time, and what could not be made. */
+function skippedOf({ looks, ended }: SearchOutcome, budget: Budget): Story['skipped'] {
+  for (const { point, observation } of looks) {
+    if (observation.failed !== undefined) budget.skip(Object.values(point).join(' '), observation.failed);
+  }
+  if (ended === 'time') budget.skip('further looks', `the budget of ${budget.seconds} s was spent`);
+  return budget.skipped;
 }
 
 /** A bound that even the model as given breaks, and that no variant mends, is a goal not met: nothing is shipped. */

@@ -11,6 +11,7 @@ import {
   type PassNote,
   type Statistics,
 } from '../transform/index.ts';
+import type { Journal } from './journal/journal.ts';
 import { type PassName, passByName } from './passes.ts';
 import type { Sensitivity } from './sensitivity.ts';
 import { type RunSettings, sessionSettings } from './settings.ts';
@@ -47,17 +48,20 @@ const LARGE = 2 ** 28;
 export class Kitchen {
   readonly #original: Model;
   readonly #context: PassContext;
+  readonly #journal: Journal;
   readonly #kept = new Map<string, Promise<Cooked>>();
   readonly #statistics = new WeakMap<Model, Promise<Statistics>>();
 
-  constructor(original: Model, context: PassContext) {
+  /** What is made is recorded in the journal, with the model where it is not too large, and not made again. */
+  constructor(original: Model, context: PassContext, journal: Journal) {
     this.#original = original;
     this.#context = context;
+    this.#journal = journal;
   }
 
   /** The model that a recipe makes. Throws what its passes throw. */
   cook(recipe: Recipe): Promise<Cooked> {
-    const key = JSON.stringify(recipe.map(({ pass, options }) => [pass, options ?? {}]));
+    const key = keyOfRecipe(recipe);
     let found = this.#kept.get(key);
     if (found === undefined) {
       found = this.#cook(recipe);
@@ -72,6 +76,19 @@ export class Kitchen {
       const model = cloneModel(this.#original);
       return { model, bytes: bytesOf(model), notes: [], faithful: true };
     }
+    const key = keyOfRecipe(recipe);
+    let made: Model | undefined;
+    const facts = await this.#journal.step(`cook ${key}`, async () => {
+      const { model, ...rest } = await this.#make(recipe, step);
+      made = model;
+      if (weightBytes(model.graph) <= LARGE) await this.#journal.keepModel(key, model);
+      return rest;
+    });
+    made ??= (await this.#journal.keptModel(key)) ?? (await this.#make(recipe, step)).model;
+    return { ...facts, model: made };
+  }
+
+  async #make(recipe: Recipe, step: Step): Promise<Cooked> {
     const before = await this.cook(recipe.slice(0, -1));
     const pass = passByName(step.pass);
     const options = { ...pass.defaults, ...step.options, ...(await this.#counted(step, before.model)) };
@@ -104,7 +121,13 @@ export class Kitchen {
   }
 
   /** Nodes of a static recipe that are slower on integers, by measurement at these settings. */
-  async slowNodes(recipe: Recipe, settings: RunSettings, feeds: Feeds): Promise<readonly string[]> {
+  slowNodes(recipe: Recipe, settings: RunSettings, feeds: Feeds): Promise<readonly string[]> {
+    return this.#journal.step(`slow layers of ${keyOfRecipe(recipe)}`, () =>
+      this.#slowNodes(recipe, settings, feeds),
+    );
+  }
+
+  async #slowNodes(recipe: Recipe, settings: RunSettings, feeds: Feeds): Promise<readonly string[]> {
     const before = await this.cook(recipe.slice(0, -1));
     const after = await this.cook(recipe);
     const { signal } = this.#context;
@@ -117,7 +140,11 @@ export class Kitchen {
   }
 
   /** How much each layer of a static recipe disturbs the outputs when it alone is quantized. */
-  async sensitivity(recipe: Recipe): Promise<Sensitivity[]> {
+  sensitivity(recipe: Recipe): Promise<Sensitivity[]> {
+    return this.#journal.step(`sensitivity of ${keyOfRecipe(recipe)}`, () => this.#sensitivity(recipe));
+  }
+
+  async #sensitivity(recipe: Recipe): Promise<Sensitivity[]> {
     const step = recipe.at(-1);
     const before = await this.cook(recipe.slice(0, -1));
     const { calibration, progress, signal } = this.#context;
@@ -134,6 +161,11 @@ export class Kitchen {
     const able = found.filter(({ why }) => why === undefined);
     return able.map(({ layer, op, sqnr }) => ({ node: layer, op, sqnr })).sort((a, b) => a.sqnr - b.sqnr);
   }
+}
+
+/** What makes two recipes the same: passes and settings, not words. */
+function keyOfRecipe(recipe: Recipe): string {
+  return JSON.stringify(recipe.map(({ pass, options }) => [pass, options ?? {}]));
 }
 
 function bytesOf(model: Model): number {

@@ -1,21 +1,37 @@
-import { ModicumError, messageOf, type Progress, throwIfAborted } from '../base/index.ts';
+import type { Progress } from '../base/index.ts';
+import { throwIfAborted } from '../base/index.ts';
 import { bind, type Dataset, type Split } from '../data/index.ts';
 import type { Model } from '../graph/index.ts';
 import type { Measurement, Metric, MetricOptions } from '../measure/index.ts';
 import type { Budget } from './budget.ts';
-import { type Candidate, candidatesFor, FOUNDATION, staticWithout } from './candidates.ts';
 import { chooseAmong, finalistsOf, riskOf } from './decide.ts';
-import { fallbackCounts } from './fallback.ts';
+import { familiesFor, trainingTimes } from './families.ts';
 import { FeedStore } from './feed-store.ts';
+import { firstPoints } from './first-points.ts';
 import type { Goal } from './goal.ts';
-import { Judge } from './judge.ts';
+import type { Journal } from './journal/journal.ts';
+import { FIRST_SAMPLES, Judge } from './judge.ts';
+import { type Look, Looks, RUNGS } from './looks.ts';
 import { objectiveOf } from './objective.ts';
+import { CONSTRAINTS } from './observe.ts';
 import { opMixOf } from './op-mix.ts';
+import { secondsOfLook, trains } from './pace-of-looks.ts';
 import { Kitchen } from './recipe.ts';
+import { Searcher } from './searcher/searcher.ts';
 import type { Sensitivity } from './sensitivity.ts';
 import { defaultRunSettings, type RunSettings } from './settings.ts';
-import { learnedCandidates, shapesFor, smallerCandidates } from './shapes.ts';
-import { saturates, type TuneOptions, tuneEngine, tuneLatency, tuneThroughput } from './tune.ts';
+import { FOUNDATION } from './space/foundation.ts';
+import { modelSpace, type SpaceFacts } from './space/model-space.ts';
+import { proxyOf } from './space/proxy.ts';
+import { heavyLayers } from './space/weight-error.ts';
+import {
+  largestBatchOf,
+  saturates,
+  startingProviders,
+  type TuneOptions,
+  tuneLatency,
+  tuneThroughput,
+} from './tune.ts';
 import type { Variant } from './variant.ts';
 
 export interface SearchOptions {
@@ -29,6 +45,8 @@ export interface SearchOptions {
   readonly goal: Goal;
   readonly metricOptions?: MetricOptions;
   readonly budget: Budget;
+  /** What was done is recorded there, and what is recorded is not done again. */
+  readonly journal: Journal;
   readonly cores: number;
   readonly largestBatch?: number;
   readonly seed: number;
@@ -46,22 +64,25 @@ export interface SearchOutcome {
   readonly single: RunSettings;
   readonly sensitivity: readonly Sensitivity[];
   readonly records: readonly Measurement[];
+  /** Every look that was taken, in order. */
+  readonly looks: readonly Look[];
+  readonly facts: SpaceFacts;
+  /** Why no further look was taken. */
+  readonly ended: 'nothing promised a gain' | 'time';
 }
 
-/** Shares of the budget after which a phase starts nothing new. */
-const UNTIL = { candidates: 0.6, repair: 0.75, settings: 0.9 } as const;
+/** Shares of the budget after which nothing new is trained, no look is taken, no finalist is raced once more. */
+const UNTIL = { trained: 0.6, looks: 0.72, races: 0.9 } as const;
 /** The same where models are trained, which takes the most time. */
-const UNTIL_TRAINED = { candidates: 0.8, repair: 0.87, settings: 0.95 } as const;
-/** Share of the budget in which quantization may be learned. */
-const LEARNING_SHARE = 0.15;
-/** Smaller models that are quantized too. */
-const MOST_SHAPES = 3;
-/** Share of the budget after which no training is started. */
-const TRAINING_SHARE = 0.6;
-/** Seconds of one race against the baseline while searching, and of the last one. */
-const RACE = { search: 2, final: 6 } as const;
+const UNTIL_TRAINED = { trained: 0.75, looks: 0.85, races: 0.95 } as const;
+/** Relative gain that is not worth a further look. */
+const TOLERANCE = 0.005;
+/** Seconds of the last race of a finalist: a share of the budget within bounds. */
+const FINAL_RACE = { share: 0.08, least: 2, most: 6 } as const;
+/** Times that finalists are looked at in full and chosen anew. */
+const ROUNDS = 3;
 
-/** Looks for the cheapest variant that meets the goal, where it pays, until the budget is spent. */
+/** Looks for the cheapest variant that meets the goal, where it pays, until the budget is spent or nothing promises a gain. */
 export async function search(options: SearchOptions): Promise<SearchOutcome> {
   const run = new Search(options);
   try {
@@ -76,33 +97,20 @@ class Search {
   readonly #o: SearchOptions;
   readonly #feeds: FeedStore;
   readonly #kitchen: Kitchen;
-  readonly #variants: Variant[] = [];
   readonly #baseline: Variant;
   readonly #until: Readonly<Record<keyof typeof UNTIL, number>>;
-  #settings: RunSettings;
-  #single: RunSettings;
-  #sensitivity: readonly Sensitivity[] = [];
 
   constructor(options: SearchOptions) {
-    const { original, model, split, goal, metricOptions, cores, seed, progress, signal, bytes, training } =
-      options;
+    const { model, split, cores, seed, progress, signal, bytes, training, journal } = options;
     this.#o = options;
     this.#feeds = new FeedStore(split.search);
-    this.judge = new Judge({
-      original,
-      goal,
-      metricOptions,
-      split,
-      feeds: this.#feeds,
-      cores,
-      seed,
-      progress,
-      signal,
-    });
+    this.judge = new Judge({ ...options, feeds: this.#feeds });
     this.#until = training === undefined ? UNTIL : UNTIL_TRAINED;
-    this.#kitchen = new Kitchen(model, { progress, signal, seed, calibration: split.calibration, training });
-    this.#settings = defaultRunSettings(cores);
-    this.#single = this.#settings;
+    this.#kitchen = new Kitchen(
+      model,
+      { progress, signal, seed, calibration: split.calibration, training },
+      journal,
+    );
     this.#baseline = {
       id: 'as-given',
       title: 'as given',
@@ -111,25 +119,69 @@ class Search {
       bytes,
       faithful: true,
       notes: [],
-      settings: this.#settings,
+      settings: defaultRunSettings(cores),
       status: 'baseline',
       why: "the model as given, under the runtime's defaults, one sample a call",
     };
   }
 
   async go(): Promise<SearchOutcome> {
+    const { goal, split, budget, journal, training, cores } = this.#o;
     this.#baseline.evaluation = await this.judge.baseline('search');
+    const part = budget.elapsed;
     // Needed in the end anyway; first, so that held-out data that cannot be used is not found after the search.
     await this.judge.baseline('heldOut');
     await this.#checkCalibration();
-    const clean = await this.#cook({ id: 'clean', title: 'clean fp32', recipe: FOUNDATION, kind: 'float' });
-    await this.#tune(clean);
-    await this.#assess(clean);
-    const shapes = await this.#tryShapes(clean.model);
-    await this.#tryCandidates(clean.model, shapes);
-    await this.#repair();
-    await this.#retune();
-    return this.#decide();
+    const clean = (await this.#kitchen.cook(FOUNDATION)).model;
+    const families = training === undefined ? [] : familiesFor(clean);
+    const facts: SpaceFacts = await journal.step('facts', async () => ({
+      mix: opMixOf(clean),
+      layers: heavyLayers(clean),
+      families,
+      saturates: saturates(),
+      cores,
+      largestBatch: await largestBatchOf(clean, this.#tuneOptions()),
+      providers: await startingProviders(),
+      minimize: goal.minimize,
+    }));
+    const single = await this.#bestFor('latency', clean);
+    const settings = goal.minimize === 'size' ? await this.#bestFor('throughput', clean) : single;
+    const times = trainingTimes(families, journal.budget);
+    const looks = new Looks({
+      kitchen: this.#kitchen,
+      judge: this.judge,
+      journal,
+      budget,
+      feeds: this.#feeds,
+      goal,
+      times,
+      settings,
+      single,
+      heldOut: split.heldOut.size,
+    });
+    const space = modelSpace(facts);
+    const first = firstPoints(space, facts);
+    const share = this.judge.firstIsAll ? 1 : FIRST_SAMPLES / split.search.size;
+    const searcher = new Searcher({
+      space,
+      constraints: CONSTRAINTS,
+      proxy: proxyOf(clean, facts, goal),
+      rungs: RUNGS,
+      first,
+      initial: first.length,
+      tolerance: TOLERANCE,
+      seed: this.#o.seed,
+      seconds: (point, rung) => {
+        const seconds = secondsOfLook(point, rung, looks, times, part, share);
+        const until = trains(point) ? this.#until.trained : this.#until.looks;
+        return budget.elapsed + seconds < until * budget.seconds ? seconds : Number.POSITIVE_INFINITY;
+      },
+    });
+    // Whatever the time: the clean model is the least that is offered.
+    await looks.look(first[0]!, 0, 'the model itself, cleaned');
+    const ended = await this.#takeLooks(searcher, looks);
+    await this.#finals(looks, goal.minimize === 'latency' ? undefined : single);
+    return this.#decide(looks, { single, facts, ended });
   }
 
   /** Reads the calibration part once: a sample that cannot be used ends the search here, not each variant by itself. */
@@ -139,14 +191,13 @@ class Search {
     for await (const _batch of bind(split.calibration, inputs, { signal }));
   }
 
-  /** The best settings of the clean model stand for those of all variants until the end. */
-  async #tune(clean: Variant): Promise<void> {
-    const options = this.#tuneOptions();
-    const [fast] = await tuneThroughput(clean.model, options);
-    const [short] = await tuneLatency(clean.model, options);
-    this.#single = short?.settings ?? this.#single;
-    this.#settings = this.#o.goal.minimize === 'latency' ? this.#single : (fast?.settings ?? this.#settings);
-    clean.settings = this.#settings;
+  /** The best settings of the clean model, where they are not searched for: for a single sample, and where size is minimized. */
+  #bestFor(what: 'latency' | 'throughput', clean: Model): Promise<RunSettings> {
+    const tune = what === 'latency' ? tuneLatency : tuneThroughput;
+    return this.#o.journal.step(`settings for ${what}`, async () => {
+      const [best] = await tune(clean, this.#tuneOptions());
+      return best?.settings ?? this.#baseline.settings;
+    });
   }
 
   #tuneOptions(): TuneOptions {
@@ -154,173 +205,69 @@ class Search {
     return { cores, feeds: this.#feeds, p99: goal.p99, largestBatch, progress, signal };
   }
 
-  /**
-   * Smaller models first: every way of making one at its largest size, then those that kept the accuracy on the search part at
-   * their next. Returns the cheapest of all that kept it, the cheapest first.
-   */
-  async #tryShapes(clean: Model): Promise<Variant[]> {
-    const { training, budget, goal } = this.#o;
-    if (training === undefined) return [];
-    const families = shapesFor(clean, budget.seconds * TRAINING_SHARE);
-    const stage = this.#o.progress.stage('smaller models', families.flat().length);
-    const kept: Variant[] = [];
+  async #takeLooks(searcher: Searcher, looks: Looks): Promise<SearchOutcome['ended']> {
+    const { progress, budget, signal } = this.#o;
+    const stage = progress.stage('looking for the cheapest', 100);
+    let shown = 0;
     try {
-      const open = new Set(families);
-      for (let size = 0; open.size > 0; size++) {
-        for (const sizes of open) {
-          const candidate = sizes[size];
-          if (candidate !== undefined) stage.advance(1, candidate.title);
-          const variant =
-            candidate !== undefined && budget.allows(candidate.title, TRAINING_SHARE)
-              ? await this.#attempt(candidate)
-              : undefined;
-          if (variant !== undefined && variant.drop!.value <= goal.maxDrop) kept.push(variant);
-          else open.delete(sizes);
-        }
+      for (;;) {
+        throwIfAborted(signal);
+        const proposal = searcher.next(looks.taken.map(({ observation }) => observation));
+        if (proposal === undefined) break;
+        const { variant } = await looks.look(proposal.point, proposal.rung, proposal.why);
+        const done = Math.min(100, Math.floor((100 * budget.spent) / this.#until.looks));
+        if (done > shown) stage.advance(done - shown, variant?.title);
+        shown = Math.max(shown, done);
       }
     } finally {
       stage.end();
     }
-    return kept.sort((a, b) => objectiveOf(a, goal) - objectiveOf(b, goal)).slice(0, MOST_SHAPES);
-  }
-
-  async #tryCandidates(clean: Model, shapes: readonly Variant[]): Promise<void> {
-    const plain = candidatesFor(opMixOf(clean), saturates());
-    const { training, budget } = this.#o;
-    const learned =
-      training === undefined ? [] : learnedCandidates(shapes[0], budget.seconds * LEARNING_SHARE);
-    const candidates = [...shapes.flatMap((shape) => smallerCandidates(shape, plain)), ...learned, ...plain];
-    const stage = this.#o.progress.stage('variants', candidates.length);
-    try {
-      for (const candidate of candidates) {
-        stage.advance(1, candidate.title);
-        if (this.#o.budget.allows(candidate.title, this.#until.candidates)) await this.#attempt(candidate);
-      }
-    } finally {
-      stage.end();
-    }
-  }
-
-  /** Makes and measures a variant; one that cannot be made is noted, not an error. */
-  async #attempt(candidate: Candidate): Promise<Variant | undefined> {
-    throwIfAborted(this.#o.signal);
-    try {
-      const variant = await this.#cook(candidate);
-      await this.#assess(variant);
-      return variant;
-    } catch (cause) {
-      if (!(cause instanceof ModicumError) || cause.code === 'CANCELLED') throw cause;
-      this.#o.budget.skip(candidate.title, messageOf(cause));
-      return undefined;
-    }
-  }
-
-  async #cook(candidate: Candidate): Promise<Variant> {
-    const cooked = await this.#kitchen.cook(candidate.recipe);
-    const variant: Variant = {
-      id: candidate.id,
-      title: candidate.title,
-      recipe: candidate.recipe,
-      model: cooked.model,
-      bytes: cooked.bytes,
-      faithful: cooked.faithful,
-      notes: cooked.notes,
-      fusion: cooked.fusion,
-      settings: this.#settings,
-      status: 'dominated',
-      why: '',
-    };
-    this.#variants.push(variant);
-    return variant;
-  }
-
-  async #assess(variant: Variant): Promise<void> {
-    const { evaluation, drop } = await this.judge.evaluate(variant.model, 'search', variant.title);
-    variant.evaluation = evaluation;
-    variant.drop = drop;
-    variant.noise = variant.faithful ? 0 : await this.judge.noise(variant.model);
-    variant.timing = await this.judge.race(
-      variant.model,
-      variant.title,
-      variant.settings,
-      this.#single,
-      RACE.search,
+    // Where more time would have brought another proposal, it was the time that ended it.
+    const more = searcher.next(
+      looks.taken.map(({ observation }) => observation),
+      () => 1,
     );
+    return more === undefined ? 'nothing promised a gain' : 'time';
   }
 
-  /**
-   * Where a static variant is fast and not safe, or carries layers that are slower in int8, takes layers back to float:
-   * the slow ones by measurement, the sensitive ones from the worst on until the loss is surely within the goal.
-   */
-  async #repair(): Promise<void> {
-    const statics = this.#variants.filter((variant) => variant.recipe.at(-1)?.pass === 'quantize-static');
+  /** The finalists are looked at in full, and race once more, the cheapest first: it is the likeliest to be chosen. */
+  async #finals(looks: Looks, single: RunSettings | undefined): Promise<void> {
     const { budget, goal } = this.#o;
-    const best = statics.sort((a, b) => riskOf(a, goal) - riskOf(b, goal))[0];
-    if (best === undefined) return;
-    if (!budget.allows('finding sensitive layers', this.#until.repair)) return;
-    this.#sensitivity = await this.#kitchen.sensitivity(best.recipe);
-    const slow = budget.allows('layers that are slower in int8', this.#until.repair)
-      ? await this.#slowNodes(best)
-      : [];
-    const heavy = this.#kitchen.heavyNodes(best);
-    if (heavy.length > 0 && heavy.every((node) => slow.includes(node))) {
-      budget.skip('taking layers back to float', 'every layer is slower in int8 on this machine');
-      return;
-    }
-    if (slow.length > 0) {
-      const recipe = staticWithout(best.recipe, slow, `${slow.length} slow layers in float`);
-      await this.#attempt({
-        id: 'int8-static-fast',
-        title: `int8 static, ${slow.length} slow in float`,
-        recipe,
-        kind: 'static',
-      });
-    }
-    if (riskOf(best, goal) <= goal.maxDrop && slow.length === 0) return;
-    const worst = [...this.#sensitivity].sort((a, b) => a.sqnr - b.sqnr).map(({ node }) => node);
-    for (const count of fallbackCounts(worst.length)) {
-      const title = `int8 static, ${count} sensitive in float`;
-      if (!budget.allows(title, this.#until.repair)) break;
-      const exclude = [...new Set([...slow, ...worst.slice(0, count)])];
-      const recipe = staticWithout(best.recipe, exclude, `${exclude.length} layers in float`);
-      const variant = await this.#attempt({ id: `int8-static-keep-${count}`, title, recipe, kind: 'static' });
-      if (variant !== undefined && riskOf(variant, goal) <= goal.maxDrop) break;
-    }
-  }
-
-  async #slowNodes(variant: Variant): Promise<readonly string[]> {
-    const { inputs } = await this.judge.portsOf(variant.model);
-    const batch = this.#feeds.batchFor(inputs, this.#settings.batch);
-    const [feeds] = await this.#feeds.feeds(inputs, batch);
-    return feeds === undefined ? [] : this.#kitchen.slowNodes(variant.recipe, this.#settings, feeds);
-  }
-
-  /** The finalists get settings of their own, and a longer race. */
-  async #retune(): Promise<void> {
-    const { budget, goal } = this.#o;
-    // The cheapest first: where the time runs out, they are the likeliest to be chosen.
-    for (const variant of finalistsOf(this.#variants, goal).reverse()) {
-      if (!budget.allows(`settings of ${variant.title}`, this.#until.settings)) break;
-      const options = { ...this.#tuneOptions(), near: variant.settings };
-      const tune = goal.minimize === 'latency' ? tuneLatency : tuneThroughput;
-      const [best] = await tune(variant.model, options);
-      if (best !== undefined) variant.settings = (await tuneEngine(variant.model, best, options)).settings;
-      variant.timing = await this.judge.race(
-        variant.model,
-        variant.title,
-        variant.settings,
-        this.#single,
-        RACE.final,
+    for (let round = 0; round < ROUNDS; round++) {
+      looks.settle();
+      const glimpsed = finalistsOf(looks.variants, goal).filter(
+        (variant) => looks.rungOf(variant) < RUNGS - 1,
       );
+      if (glimpsed.length === 0) break;
+      for (const variant of glimpsed.reverse()) {
+        // One is looked at in full whatever the time: something must be known well enough to be told.
+        const some = looks.variants.some((other) => looks.rungOf(other) === RUNGS - 1);
+        if (some && budget.spent > this.#until.races) return;
+        const seen = looks.taken.findLast(
+          (look) => look.variant === variant && look.settings === variant.settings,
+        )!;
+        await looks.look(seen.point, RUNGS - 1, 'a finalist');
+        looks.settle();
+      }
+    }
+    const { share, least, most } = FINAL_RACE;
+    const seconds = Math.min(most, Math.max(least, share * budget.seconds));
+    for (const variant of finalistsOf(looks.variants, goal).reverse()) {
+      if (!budget.allows(`a longer race of ${variant.title}`, this.#until.races)) break;
+      const length = { seconds, single };
+      variant.timing = await this.judge.race(variant.model, variant.title, variant.settings, length);
     }
   }
 
-  async #decide(): Promise<SearchOutcome> {
+  async #decide(
+    looks: Looks,
+    rest: Pick<SearchOutcome, 'single' | 'facts' | 'ended'>,
+  ): Promise<SearchOutcome> {
     const { goal } = this.#o;
-    const finalists = finalistsOf(this.#variants, goal);
+    const { variants } = looks;
+    const finalists = finalistsOf(variants, goal);
     const chosen = await chooseAmong(finalists, this.#baseline, goal, this.judge);
-    for (const variant of this.#variants)
-      if (variant.why === '') variant.why = whyNot(variant, finalists, goal);
+    for (const variant of variants) if (variant.why === '') variant.why = whyNot(variant, finalists, goal);
     this.#baseline.heldOut = {
       evaluation: await this.judge.baseline('heldOut'),
       drop: {
@@ -331,13 +278,14 @@ class Search {
       },
     };
     return {
+      ...rest,
       metric: this.judge.metric,
       baseline: this.#baseline,
       chosen,
-      variants: [this.#baseline, ...this.#variants],
-      single: this.#single,
-      sensitivity: this.#sensitivity,
+      variants: [this.#baseline, ...variants],
+      sensitivity: looks.sensitivity,
       records: this.judge.records,
+      looks: looks.taken,
     };
   }
 }

@@ -1,6 +1,6 @@
 import { median } from 'simple-statistics';
 import { ALIKE_WITHIN, costPerMillion, type Measurement } from '../measure/index.ts';
-import type { Figure, StoryFigures, StoryStep, StoryVariant } from '../report/index.ts';
+import type { Figure, StoryFigures, StoryLook, StoryStep, StoryVariant } from '../report/index.ts';
 import { lossInWords } from './decide.ts';
 import type { Goal } from './goal.ts';
 import type { Rates } from './rates.ts';
@@ -25,7 +25,11 @@ const figure = (value: number, unit: string, low?: number, high?: number): Figur
 export function baselinePace({ variants }: SearchOutcome): Pace | undefined {
   const paces = variants.flatMap(({ timing }) => (timing === undefined ? [] : [timing.given]));
   if (paces.length === 0) return undefined;
-  const middle = (pick: (pace: Pace) => number) => median(paces.map(pick));
+  // Short races leave the latency of a single call open.
+  const middle = (pick: (pace: Pace) => number) => {
+    const known = paces.map(pick).filter(Number.isFinite);
+    return known.length === 0 ? Number.NaN : median(known);
+  };
   return {
     throughput: middle(({ throughput }) => throughput),
     latency: middle(({ latency }) => latency),
@@ -87,15 +91,16 @@ function figuresOf(variant: Variant, context: StoryContext): StoryFigures {
   }
   if (timing === undefined) return common;
   const { throughput, latency, cpu } = timing;
+  const single = Number.isFinite(latency.value) || undefined;
   const scaled = (by: number, ratio: Ratio, unit: string) =>
     figure(by * ratio.value, unit, by * ratio.low, by * ratio.high);
   return {
     ...common,
-    latency: scaled(pace.latency, latency, 'ms'),
+    latency: single && scaled(pace.latency, latency, 'ms'),
     p99: figure(timing.p99, 'ms'),
     throughput: scaled(pace.throughput, throughput, '1/s'),
     speedup: scaled(1, throughput, '1'),
-    latencyRatio: scaled(1, latency, '1'),
+    latencyRatio: single && scaled(1, latency, '1'),
     ...rateFigures(
       { throughput: pace.throughput * throughput.value, cpuPerSample: pace.cpuPerSample * cpu.value },
       rates,
@@ -150,4 +155,18 @@ export function stepsOf(context: StoryContext): StoryStep[] {
     if (variant !== baseline) words.push(settingsInWords(variant.settings));
     return { title: words.join(' → '), throughput, latency, accuracy, size };
   });
+}
+
+/** Every look of the search, as the report tells it. */
+export function storyLooks({ outcome }: StoryContext): StoryLook[] {
+  return outcome.looks.map(({ point, rung, why, variant, settings, observation, seconds }) => ({
+    what: variant?.title ?? Object.values(point).join(' '),
+    settings: settingsInWords(settings),
+    rung,
+    why,
+    objective: observation.objective,
+    drop: variant?.drop?.value,
+    failed: observation.failed,
+    seconds,
+  }));
 }

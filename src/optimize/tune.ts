@@ -25,8 +25,6 @@ export interface TuneOptions {
   /** Seconds that one setting is timed, three times. Default 0.15. */
   readonly slice?: number;
   readonly largestBatch?: number;
-  /** Only settings next to these: as many instances, a batch up to four times as large or small. */
-  readonly near?: RunSettings;
   readonly progress: Progress;
   readonly signal?: AbortSignal;
 }
@@ -51,13 +49,7 @@ const WORTH = 1.05;
 export async function tuneThroughput(model: Model, options: TuneOptions): Promise<Tried[]> {
   const tried: Tried[] = [];
   const done = new Map<number, Tried>();
-  const largest = Math.min(options.largestBatch ?? 256, await largestBatchOf(model, options));
-  const { near } = options;
-  const settings = throughputSettings(options.cores, largest).filter(
-    ({ instances, batch }) =>
-      near === undefined ||
-      (instances === near.instances && batch <= near.batch * 4 && batch >= near.batch / 4),
-  );
+  const settings = throughputSettings(options.cores, await largestBatchOf(model, options));
   const stage = options.progress.stage('settings', settings.length);
   try {
     for (const candidate of settings) {
@@ -91,36 +83,14 @@ export async function tuneLatency(model: Model, options: TuneOptions): Promise<T
   return rank(tried, options.p99, (a, b) => a.p50 - b.p50);
 }
 
-/**
- * Tries the other graph level and every other execution provider that starts here, at settings already good. A better
- * one must be so by a margin that short loops can show.
- */
-export async function tuneEngine(model: Model, best: Tried, options: TuneOptions): Promise<Tried> {
-  const single = best.settings.batch === 1 && best.settings.instances === 1;
-  const others: RunSettings[] = [{ ...best.settings, level: 'extended' }];
-  for (const provider of await otherProviders()) others.push({ ...best.settings, provider, instances: 1 });
-  let winner = best;
-  for (const settings of others) {
-    throwIfAborted(options.signal);
-    const tried = await time(model, settings, options).catch((cause: unknown) => {
-      // A provider that cannot run this model is no error: it is just no choice.
-      if (options.signal?.aborted) throw cause;
-      return undefined;
-    });
-    if (tried === undefined || (options.p99 !== undefined && tried.p99 > options.p99)) continue;
-    const faster = single ? winner.p50 / tried.p50 : tried.throughput / winner.throughput;
-    if (faster > WORTH) winner = tried;
-  }
-  return winner;
-}
-
 let probed: Promise<readonly ProviderName[]> | undefined;
 
-/** Execution providers besides the CPU's that really start here; probed once. */
-function otherProviders(): Promise<readonly ProviderName[]> {
-  probed ??= probeProviders({ providers: PROVIDERS.filter((name) => name !== 'cpu') }).then((reports) =>
-    reports.filter(({ available }) => available).map(({ provider }) => provider),
-  );
+/** Execution providers that really start here, the CPU's first; probed once. */
+export function startingProviders(): Promise<readonly ProviderName[]> {
+  probed ??= probeProviders({ providers: PROVIDERS.filter((name) => name !== 'cpu') }).then((reports) => [
+    'cpu',
+    ...reports.filter(({ available }) => available).map(({ provider }) => provider),
+  ]);
   return probed;
 }
 
@@ -136,10 +106,11 @@ function rank(tried: Tried[], p99: number | undefined, order: (a: Tried, b: Trie
   return tried.sort((a, b) => late(a) - late(b) || order(a, b));
 }
 
-async function largestBatchOf(model: Model, options: TuneOptions): Promise<number> {
+/** The largest batch to consider: what the options, the model and the data allow. */
+export async function largestBatchOf(model: Model, options: TuneOptions): Promise<number> {
   const session = await openSession(model, sessionSettings(defaultRunSettings(1)));
   try {
-    return options.feeds.largestBatch(session.inputs);
+    return Math.min(options.largestBatch ?? 256, options.feeds.largestBatch(session.inputs));
   } finally {
     await session.dispose();
   }

@@ -50,6 +50,32 @@ export interface StoryVariant {
   readonly figures: StoryFigures;
 }
 
+/** What was decided on one technique, and why. */
+export interface Decision {
+  readonly technique: string;
+  readonly outcome: 'taken' | 'refused' | 'not tried';
+  /** With figures where it was tried. */
+  readonly why: string;
+}
+
+/** One look of the search. */
+export interface StoryLook {
+  /** Title of the variant, or what was asked for where it could not be made. */
+  readonly what: string;
+  readonly settings: string;
+  /** 0: few samples and a short race. 1: the whole search part, more rounds. */
+  readonly rung: number;
+  /** Why the search looked there. */
+  readonly why: string;
+  /** Against the model as given (bytes where size is minimized); absent where it could not be made. */
+  readonly objective?: number;
+  /** In the unit of the metric. */
+  readonly drop?: number;
+  /** Why it could not be made. */
+  readonly failed?: string;
+  readonly seconds: number;
+}
+
 export interface LayerTime {
   readonly name: string;
   readonly op: string;
@@ -113,6 +139,10 @@ export interface Story {
     readonly status: string;
     readonly why: string;
   }[];
+  /** Every technique there is: taken, refused, or not tried. */
+  readonly decisions?: readonly Decision[];
+  /** Every step of the search, in order. */
+  readonly looks?: readonly StoryLook[];
   readonly skipped: readonly { readonly what: string; readonly why: string }[];
   /** Name and value of what describes the machine. */
   readonly machine: readonly (readonly [string, string])[];

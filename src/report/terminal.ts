@@ -1,7 +1,7 @@
 import Table from 'cli-table3';
 import pc from 'picocolors';
 import { show } from './numbers.ts';
-import type { Story, StoryVariant } from './story.ts';
+import type { Decision, Story, StoryVariant } from './story.ts';
 
 /** Rows shown besides the chosen variant and the baseline. */
 const MOST_ROWS = 8;
@@ -85,4 +85,19 @@ export function renderTerminal(story: Story): string {
   const left = story.variants.length - kept.length;
   const more = left > 0 ? `\n ${pc.dim(`and ${left} more in the report`)}` : '';
   return `${textTable(head, rows)}${more}\n\n${story.met ? pc.green(story.verdict) : pc.yellow(story.verdict)}`;
+}
+
+const OUTCOMES: Record<Decision['outcome'], (text: string) => string> = {
+  taken: (text) => pc.green(`▶ ${text}`),
+  refused: (text) => `✗ ${text}`,
+  'not tried': (text) => pc.dim(`· ${text}`),
+};
+
+/** Every technique with what was decided on it and why, for a terminal: taken ones first. */
+export function renderDecisions(decisions: readonly Decision[]): string {
+  const order = Object.keys(OUTCOMES);
+  const sorted = [...decisions].sort((a, b) => order.indexOf(a.outcome) - order.indexOf(b.outcome));
+  return sorted
+    .map(({ technique, outcome, why }) => `${OUTCOMES[outcome](`${technique}, ${outcome}`)}\n    ${why}`)
+    .join('\n');
 }

@@ -17,4 +17,9 @@ export const OPTIMIZE_ERRORS = {
     hint: 'Give every dimension a name of its own, values, and conditions on earlier dimensions only.',
     exit: 2,
   },
+  OPTIMIZE_JOURNAL_INVALID: {
+    what: 'The search cannot be resumed',
+    hint: 'Run the same command as before, or leave out --resume to start anew.',
+    exit: 2,
+  },
 } as const satisfies Record<string, ErrorRow>;

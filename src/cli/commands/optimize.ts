@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { fail, ModicumError } from '../../base/index.ts';
 import { METRICS } from '../../measure/index.ts';
 import { OBJECTIVES, type Objective, optimize, parseBytes, parseMilliseconds } from '../../optimize/index.ts';
-import { renderTerminal, type Story } from '../../report/index.ts';
+import { renderDecisions, renderTerminal, type Story } from '../../report/index.ts';
 import type { Command } from '../command.ts';
 import { loadConfig } from '../config.ts';
 import { dataOf, numberOf, secondsOf, wholeOf, withData } from '../options.ts';
@@ -26,6 +26,8 @@ export const optimizeCommand: Command = {
       .option('--budget <time>', 'time for the search', '60s')
       .option('--confidence <p>', 'how sure the bound on the loss is, one-sided (default: 0.95)')
       .option('--out <dir>', 'folder for the bundle (default: <model>.modicum)')
+      .option('--explain', 'tell of every technique why it was taken, refused or not tried')
+      .option('--resume [dir]', 'go on with a search that was stopped (default: <out>.partial)')
       .option('--seed <n>', 'of the split, the races and the bootstraps', '0')
       .option('--cores <n>', 'cores to use (default: all)')
       .option('--max-batch <n>', 'the largest batch to consider', '256')
@@ -42,6 +44,9 @@ export const optimizeCommand: Command = {
         `
 The data is split into a calibration, a search and a held-out part; a variant is chosen only if its loss on the held-out
 part is surely within --max-drop, and only if it is surely no slower than the model as given.
+
+What the search has done is kept in <out>.partial until it ends. After a crash, a kill or Ctrl-C the same command with
+--resume goes on from there; the budget is for all runs together.
 
 Examples:
   modicum optimize model.onnx --data test.npz --metric top1 --max-drop 1 --out bundle
@@ -96,10 +101,13 @@ Examples:
             : (price as string | undefined),
         wattsPerCore: optional('watts-per-core', 0.01, 1000) ?? config.wattsPerCore,
         out,
+        partial: typeof options.resume === 'string' ? options.resume : undefined,
+        resume: options.resume !== undefined,
         progress,
         signal,
       });
       print(renderTerminal(story));
+      if (options.explain) print(`\n${renderDecisions(story.decisions ?? [])}`);
       print(`\n bundle ${out}\n report ${join(out, 'report.html')}`);
       return { json: { bundle, story } };
     } catch (thrown) {

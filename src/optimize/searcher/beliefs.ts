@@ -6,7 +6,7 @@ import type { Observation } from './observation.ts';
 import { type Belief, type Evidence, Surrogate } from './surrogate.ts';
 
 /** What a point costs by arithmetic alone, before anything runs. */
-export interface Proxy {
+export interface Guess {
   /** On the scale of the objective, up to a factor; above 0. */
   readonly objective: number;
   /** For constraints by name: anything that grows with them. */
@@ -17,7 +17,7 @@ export interface BeliefOptions {
   readonly space: Space;
   /** The constraints, each with the dimensions that it depends on. */
   readonly constraints: Readonly<Record<string, 'model' | 'all'>>;
-  readonly proxy?: (point: Point) => Proxy;
+  readonly proxy?: (point: Point) => Guess;
 }
 
 /** Where the shapes of the models are fitted anew: at these numbers of observations. Between them they are kept. */

@@ -40,6 +40,7 @@ export class Searcher {
   readonly #encoding: Encoding;
   readonly #rungs: number;
   readonly #small: readonly Point[] | undefined;
+  #price: SearcherOptions['seconds'];
 
   constructor(options: SearcherOptions) {
     this.#o = options;
@@ -49,8 +50,12 @@ export class Searcher {
     this.#small = sizeOf(this.#space, MOST + 1) <= MOST ? [...pointsOf(this.#space)] : undefined;
   }
 
-  /** What to do next; undefined where nothing promises a gain any more, or nothing is affordable. */
-  next(results: readonly Observation[]): Proposal | undefined {
+  /**
+   * What to do next; undefined where nothing promises a gain any more, or nothing can be paid for. `seconds`: instead of
+   * that of the options.
+   */
+  next(results: readonly Observation[], seconds = this.#o.seconds): Proposal | undefined {
+    this.#price = seconds;
     const state = new State(this.#space, results);
     const first = this.#first(state);
     if (first !== undefined) return first;
@@ -151,7 +156,7 @@ export class Searcher {
   }
 
   #seconds(point: Point, rung: number): number {
-    return this.#o.seconds?.(point, rung) ?? 1;
+    return this.#price?.(point, rung) ?? 1;
   }
 
   /** Points not looked at that can be paid for: all of a small space; of a large one, drawn ones and those near to good ones. */
