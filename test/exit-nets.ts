@@ -110,12 +110,10 @@ export function exitNet(seed: number, options: ExitNetOptions = {}): ExitNet {
   return { model, exits: whole, dims, story: parts.join(', ') };
 }
 
-/** x + first by an If whose condition is constant; both values are read from inside of the branches. */
+/** x + first by an If whose condition always holds, which only the values tell; both are read from inside of the branches. */
 function choice(net: Net, x: string, first: string): string {
-  const yes = net.op('Greater', [
-    net.constant(Tensor.float32([], [1])),
-    net.constant(Tensor.float32([], [0])),
-  ]);
+  const least = net.op('ReduceMin', [first], { keepdims: attr.int(0) });
+  const yes = net.op('Greater', [least, net.constant(Tensor.float32([], [-1]))]);
   const branch = (op: string) =>
     makeGraph({
       name: op,
