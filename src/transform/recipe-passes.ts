@@ -4,6 +4,7 @@ import { halfPrecision } from './mix/fp16.ts';
 import { mixedPrecision } from './mix/mixed-precision.ts';
 import type { Pass } from './pass.ts';
 import { structuredPruning } from './prune/structured-pruning.ts';
+import { biasAbsorption } from './quantize/absorb-bias.ts';
 import { awqQuantization, awqScaling } from './quantize/awq.ts';
 import { dynamicQuantization } from './quantize/dynamic.ts';
 import { equalization } from './quantize/equalize.ts';
@@ -19,6 +20,7 @@ export const RECIPE_PASSES = {
   'free-batch': freeBatch,
   prune: structuredPruning,
   equalize: equalization,
+  'absorb-bias': biasAbsorption,
   smooth: smoothing,
   'scale-awq': awqScaling,
   'quantize-static': staticQuantization,

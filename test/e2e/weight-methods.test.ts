@@ -20,7 +20,7 @@ const WAYS: readonly [line: string, op: string, said: RegExp][] = [
     /smooth: \d+ nodes changed/,
   ],
   [
-    '--method static --before equalize --no-bias-correction --data rows.npz',
+    '--method static --before equalize,absorb-bias --no-bias-correction --data rows.npz',
     'QuantizeLinear',
     /equalize: \d+ nodes/,
   ],

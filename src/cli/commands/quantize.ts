@@ -29,6 +29,7 @@ interface Method {
 /** Float passes that leave less for the quantization to lose; they look at data. */
 const BEFORE = {
   equalize: RECIPE_PASSES.equalize,
+  'absorb-bias': RECIPE_PASSES['absorb-bias'],
   smooth: RECIPE_PASSES.smooth,
   'scale-awq': RECIPE_PASSES['scale-awq'],
 } as const satisfies Record<string, Pass>;

@@ -90,6 +90,43 @@ test('values with another reader, graph outputs and bounded activations are left
   assert.equal(made.model, model);
 });
 
+test('LeakyRelu, PRelu and a pool between; a chain with a depthwise layer is evened out at each link', async () => {
+  const net = new Net(9);
+  const spread = Float32Array.from(
+    { length: 8 * 8 * 9 },
+    (_, i) => net.random.normal() * 4 ** (((i / 72) % 4) | 0),
+  );
+  const first = net.op('Conv', [net.conv('x', 3, 8, 1), net.constant(Tensor.float32([8, 8, 3, 3], spread))]);
+  const leaky = net.op('LeakyRelu', [first], { alpha: attr.float(0.1) });
+  const deep = net.conv(leaky, 8, 8, 3, 8);
+  const slope = net.weight([8, 1, 1], 0.1);
+  const pooled = net.op('MaxPool', [net.op('PRelu', [deep, slope])], { kernel_shape: attr.ints([2, 2]) });
+  const model = net.model(['N', ...IMAGE], [net.conv(net.conv(pooled, 8, 8), 8, 4)]);
+  const made = await equalization.apply(model, equalization.defaults, context(IMAGE));
+  const [, ...behind] = model.graph.nodes.filter(({ op }) => op === 'Conv').map(({ name }) => name);
+  const changed = made.notes.map(({ node }) => node);
+  for (const name of behind.slice(0, 2)) assert.ok(changed.includes(name), `${name} among ${changed}`);
+  const x = [4, ...IMAGE];
+  assert.deepEqual((await answer(made.model, x)).numbers(), (await answer(model, x)).numbers());
+});
+
+test('weights of Constant nodes, and those that another operator reads, are left alone', async () => {
+  for (const kind of ['constant', 'read']) {
+    const net = new Net(5);
+    const spread = Float32Array.from({ length: 24 }, (_, i) => 3 ** Math.floor(i / 3));
+    const tensor = Tensor.float32([8, 3, 1, 1], spread);
+    const weight =
+      kind === 'constant'
+        ? net.op('Constant', [], { value: { type: 'tensor', value: tensor } })
+        : net.constant(tensor);
+    const y = net.conv(net.relu(net.op('Conv', ['x', weight])), 8, 4);
+    const outputs = kind === 'read' ? [y, net.op('ReduceMax', [weight])] : [y];
+    const model = net.model(['N', ...IMAGE], outputs);
+    const made = await equalization.apply(model, equalization.defaults, context(IMAGE));
+    assert.equal(made.modified, false, kind);
+  }
+});
+
 test('weights that two layers share are left alone', async () => {
   const net = new Net(5);
   const shared = net.weight([8, 8, 1, 1]);

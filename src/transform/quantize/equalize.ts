@@ -1,19 +1,10 @@
 import { fail } from '../../base/index.ts';
 import { bind, type Dataset } from '../../data/index.ts';
-import {
-  attr,
-  cloneModel,
-  intOf,
-  type Model,
-  makeNode,
-  namer,
-  soleConsumer,
-  Tensor,
-  tensorType,
-} from '../../graph/index.ts';
+import { attr, cloneModel, type Model, makeNode, namer, Tensor, tensorType } from '../../graph/index.ts';
 import { openSession } from '../../run/index.ts';
 import type { DeclaredError, Pass, PassContext, PassNote, PassResult } from '../pass.ts';
-import { findSites, type Site, type Sites } from './sites.ts';
+import { eachInput, type LayerPair, layerPairs } from './layer-pairs.ts';
+import { findSites, type Site } from './sites.ts';
 import { requireOpset, withNames } from './static.ts';
 import { channelLayout } from './weights.ts';
 
@@ -28,7 +19,7 @@ export interface EqualizeOptions {
 /**
  * Cross-layer equalization (Nagel et al. 2019; with measured activations, as in SmoothQuant, Xiao et al. 2023): where one channel of a value
  * is a hundred times larger than another, one 8-bit scale cannot serve both. The layer that makes a channel is
- * divided by a factor and the layer that reads it multiplied, which changes nothing in float, through Relu and pooling as well.
+ * divided by a factor and the layer that reads it multiplied, which changes nothing in float, through Relu, LeakyRelu, PRelu and pooling as well; pairs may follow each other in a chain.
  */
 export const equalization: Pass<EqualizeOptions> = {
   name: 'equalize',
@@ -43,7 +34,7 @@ export const equalization: Pass<EqualizeOptions> = {
   async apply(model: Model, options: EqualizeOptions, context: PassContext): Promise<PassResult> {
     const named = withNames(model);
     requireOpset(named, 13);
-    const pairs = pairsOf(findSites(named));
+    const pairs = layerPairs(findSites(named));
     if (pairs.length === 0) return { model, modified: false, notes: [] };
     if (context.calibration === undefined) throw fail('CALIBRATION_NEEDED', 'the pass got no data');
     const ranges = await channelRanges(named, pairs, context.calibration, options, context.signal);
@@ -65,58 +56,10 @@ export const equalization: Pass<EqualizeOptions> = {
   },
 };
 
-/** A value between two layers: made by one, read by the other alone. */
-interface Pair {
-  readonly maker: Site;
-  readonly reader: Site;
-  /** Behind the Relu of the maker. */
-  readonly value: string;
-  readonly channels: number;
-  readonly depthwise: boolean;
-}
-
-/** Keep the channels apart and in place, and commute with positive factors. */
-const POOLS: ReadonlySet<string> = new Set(['MaxPool', 'AveragePool', 'GlobalAveragePool']);
-
-function pairsOf({ sites, index }: Sites): Pair[] {
-  const byNode = new Map(sites.map((site) => [site.node, site]));
-  const uses = new Map<string, number>();
-  for (const { weight, bias } of sites) {
-    for (const name of [weight?.value, bias?.value]) if (name) uses.set(name, (uses.get(name) ?? 0) + 1);
-  }
-  const own = ({ weight, bias }: Site) =>
-    weight?.axis !== undefined &&
-    uses.get(weight.value) === 1 &&
-    (bias === undefined || uses.get(bias.value) === 1);
-  const pairs: Pair[] = [];
-  for (const maker of sites) {
-    if (maker.row.kind !== 'compute' || !own(maker)) continue;
-    if (
-      maker.bounds !== undefined &&
-      !(maker.bounds.low === 0 && maker.bounds.high === Number.POSITIVE_INFINITY)
-    )
-      continue;
-    const value = maker.outputs[0]!;
-    let reader = soleConsumer(index, value);
-    while (reader !== undefined && POOLS.has(reader.op) && maker.node.op === 'Conv') {
-      reader = soleConsumer(index, reader.outputs[0]!);
-    }
-    const site = reader && byNode.get(reader);
-    if (site === undefined || !own(site) || site.row.kind !== 'compute') continue;
-    const channels = maker.weight!.tensor.dims[maker.weight!.axis!]!;
-    const depthwise = site.node.op === 'Conv' && intOf(site.node, 'group', 1) === channels;
-    if ((site.node.op === 'Conv') !== (maker.node.op === 'Conv')) continue;
-    if (site.node.op === 'Conv' && !depthwise && intOf(site.node, 'group', 1) !== 1) continue;
-    if (site.node.op !== 'Conv' && site.activations[0]!.input !== 0) continue;
-    pairs.push({ maker, reader: site, value, channels, depthwise });
-  }
-  return pairs;
-}
-
 /** The largest size of each channel of the values between. */
 async function channelRanges(
   model: Model,
-  pairs: readonly Pair[],
+  pairs: readonly LayerPair[],
   dataset: Dataset,
   { batch, samples }: EqualizeOptions,
   signal: AbortSignal | undefined,
@@ -170,7 +113,7 @@ const FURTHEST = 64;
 
 /** What each channel is divided by: powers of two, so that the scaled weights are the same numbers. */
 function factorsOf(
-  pair: Pair,
+  pair: LayerPair,
   range: Float32Array,
   weights: Map<string, Float32Array>,
   share: number,
@@ -188,7 +131,7 @@ function factorsOf(
 }
 
 /** The largest weight on each input channel of the reader, as a share of the largest of all. */
-function columnSizes({ reader, channels }: Pair, weights: Map<string, Float32Array>): Float32Array {
+function columnSizes({ reader, channels }: LayerPair, weights: Map<string, Float32Array>): Float32Array {
   const values = current(reader, weights);
   const sizes = new Float32Array(channels);
   eachInput(reader, channels, (at, channel) => {
@@ -209,7 +152,7 @@ function current({ weight }: Site, weights: Map<string, Float32Array>): Float32A
 }
 
 function scale(
-  { maker, reader, channels, depthwise }: Pair,
+  { maker, reader, channels, depthwise }: LayerPair,
   factors: readonly number[],
   weights: Map<string, Float32Array>,
 ): void {
@@ -230,18 +173,4 @@ function scale(
       read[at]! *= factors[channel]!;
     });
   }
-}
-
-/** Calls with each element of a dense reader's weight and its input channel. */
-function eachInput(
-  { node, weight }: Site,
-  channels: number,
-  visit: (at: number, channel: number) => void,
-): void {
-  const { dims } = weight!.tensor;
-  // Conv [out, in, ...]; Gemm with transB [out, in]; else [in, out].
-  const inputAxis = node.op === 'Conv' ? 1 : weight!.axis === 0 ? 1 : 0;
-  const inner = dims.slice(inputAxis + 1).reduce((product, dim) => product * dim, 1);
-  const size = weight!.tensor.size;
-  for (let at = 0; at < size; at++) visit(at, Math.floor(at / inner) % channels);
 }

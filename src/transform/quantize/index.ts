@@ -1,3 +1,4 @@
+export { type AbsorbOptions, biasAbsorption } from './absorb-bias.ts';
 export { type AwqOptions, awqQuantization, awqScaling } from './awq.ts';
 export type { CalibrationMethod, Calibrator, CalibratorOptions, ValueRange } from './calibrate/ranges.ts';
 export { CALIBRATORS } from './calibrate/ranges.ts';
