@@ -3,6 +3,7 @@ import { convertCommand } from './convert.ts';
 import { distillCommand } from './distill.ts';
 import { doctorCommand } from './doctor.ts';
 import { evalCommand } from './eval.ts';
+import { exitsCommand } from './exits.ts';
 import { optimizeCommand } from './optimize.ts';
 import { profileCommand } from './profile.ts';
 import { pruneCommand } from './prune.ts';
@@ -19,5 +20,6 @@ export const COMMANDS = {
   prune: pruneCommand,
   train: trainCommand,
   distill: distillCommand,
+  exits: exitsCommand,
   convert: convertCommand,
 } as const satisfies Record<string, Command>;

@@ -1,0 +1,105 @@
+import { fail } from '../../base/index.ts';
+import { assertBundlePlace } from '../../bundle/index.ts';
+import { CONFIDENCE_KINDS, type ConfidenceKind, exits } from '../../exits/index.ts';
+import { loadModel } from '../../files/index.ts';
+import type { Command } from '../command.ts';
+import { loadConfig } from '../config.ts';
+import { writeExits } from '../exits-bundle.ts';
+import { exitsText } from '../exits-text.ts';
+import { dataOf, numberOf, wholeOf, withData } from '../options.ts';
+
+/** Shares of the samples are what is promised of; these metrics are that. */
+const METRICS = ['top1', 'accuracy', 'agreement'];
+
+export const exitsCommand: Command = {
+  name: 'exits',
+  summary: 'early exits: easy samples leave a classifier early, with a certified bound on what is lost',
+  configure(command) {
+    command.argument('<model>', 'an .onnx file: a classifier or encoder with scores of classes');
+    withData(command, true)
+      .option('--train-data <path>', 'samples that heads learn from (default: a part of --data)')
+      .option(
+        '--metric <name>',
+        'top1 or accuracy (by the labels), or agreement (with the whole model, no labels needed)',
+        'top1',
+      )
+      .option('--max-drop <points>', 'most that the accuracy may fall, in points', '0.5')
+      .option('--confidence <share>', 'chance with which that holds for samples nobody has seen', '0.95')
+      .option('--strict', 'counts lost answers alone, and not those gained against them')
+      .option('--exits <n>', 'exits at most', '2')
+      .option('--at <values...>', 'values or nodes to exit behind, in place of a choice')
+      .option('--output <name>', 'the output whose scores decide (default: the one with classes)')
+      .option('--measure <name>', `how sure an exit is: ${CONFIDENCE_KINDS.join(', ')}`, 'max-probability')
+      .option('--hidden <n>', 'units of an inner layer of each head (default: what 4 % of the work allows)')
+      .option('--epochs <n>', 'times that the heads see every sample', '15')
+      .option('--joint', 'trains the model together with its heads')
+      .option('--int8', 'quantizes to 8 bits before anything is certified')
+      .option('--seed <n>', 'of the division of the data and of training', '0')
+      .option('--threads <n>', 'threads (default: all cores)')
+      .option('--out <dir>', 'the folder to write a bundle to')
+      .addHelpText(
+        'after',
+        `
+Examples:
+  modicum exits model.onnx --data test.npz --train-data train.npz --max-drop 0.5 --out bundle
+  modicum exits model.onnx --data samples.npz --exits 3 --int8 --out bundle
+  modicum exits encoder.onnx --data unlabelled.npz --metric agreement --max-drop 1`,
+      );
+  },
+  async run([path = ''], options, { print, progress, signal }) {
+    const metric = String(options.metric);
+    if (!METRICS.includes(metric)) {
+      throw fail(
+        'USAGE_BAD_OPTION',
+        `--metric is "${metric}"; what can be certified is ${METRICS.join(', ')}`,
+      );
+    }
+    const measure = String(options.measure) as ConfidenceKind;
+    if (!CONFIDENCE_KINDS.includes(measure)) {
+      throw fail('USAGE_BAD_OPTION', `--measure is "${measure}"; there are ${CONFIDENCE_KINDS.join(', ')}`);
+    }
+    const out = options.out as string | undefined;
+    if (out !== undefined) await assertBundlePlace(out);
+    const config = await loadConfig();
+    const data = (await dataOf(options, config))!;
+    if (metric !== 'agreement' && data.labels === undefined) {
+      throw fail('DATA_NO_LABELS', `${data.name} has none, and ${metric} goes by them`, {
+        hint: 'Give data with labels, or --metric agreement: as the whole model answers.',
+      });
+    }
+    const whole = (name: string, given: unknown, least: number) =>
+      given === undefined ? undefined : wholeOf(name, given, least, 1e6);
+    const threads = whole('threads', options.threads, 1);
+    const trainingData = await dataOf({ ...options, data: options.trainData }, config);
+    const blind = metric === 'agreement';
+    const result = await exits(await loadModel(path), {
+      data: blind ? withoutLabels(data) : data,
+      trainingData: blind && trainingData !== undefined ? withoutLabels(trainingData) : trainingData,
+      maxDrop: numberOf('max-drop', options.maxDrop, 0, 100),
+      confidence: numberOf('confidence', options.confidence, 0.5, 0.9999),
+      counts: options.strict === true ? 'lost' : 'net',
+      exits: whole('exits', options.exits, 1),
+      places: options.at as string[] | undefined,
+      output: options.output as string | undefined,
+      measure,
+      hidden: whole('hidden', options.hidden, 0),
+      joint: options.joint === true,
+      int8: options.int8 === true,
+      training: { epochs: whole('epochs', options.epochs, 1) },
+      seed: whole('seed', options.seed, 0),
+      ...(threads !== undefined && { settings: { threads } }),
+      progress,
+      signal,
+    });
+    print(exitsText(result.report));
+    if (out !== undefined) {
+      await writeExits(out, path, result);
+      print(`\n wrote ${out}`);
+    }
+    return { json: result.report, exit: result.report.certificate.outcome === 'certified' ? 0 : 1 };
+  },
+};
+
+function withoutLabels<T extends { readonly labels?: unknown }>(data: T): T {
+  return { ...data, labels: undefined };
+}

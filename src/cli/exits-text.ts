@@ -1,0 +1,81 @@
+import type { ExitReport, Share } from '../exits/index.ts';
+import { quantity, textTable } from '../report/index.ts';
+
+const percent = (value: number, digits = 1) => `${(100 * value).toFixed(digits)} %`;
+const points = (value: number) => (100 * value).toFixed(2);
+
+/** The report of early exits for a terminal: why here, who leaves where, what is promised, what the test part shows. */
+export function exitsText(report: ExitReport): string {
+  return [placesText(report), exitsTable(report), promise(report), outcome(report)].join('\n\n');
+}
+
+function placesText({ places, dropped }: ExitReport): string {
+  const rows = places.map(({ node, depth, carried, pooling, features, accuracy, leaves, chosen }) => [
+    `${chosen ? '▶' : ' '} ${node}`,
+    percent(depth),
+    String(carried),
+    pooling,
+    String(features),
+    percent(accuracy),
+    percent(leaves),
+  ]);
+  const head = [
+    'place behind',
+    'work so far',
+    'carried',
+    'pooling',
+    'features',
+    'probe is right',
+    'could leave',
+  ];
+  const gone =
+    dropped.length === 0 ? '' : `\n dropped again, since nobody leaves there: ${dropped.join(', ')}`;
+  return `${textTable(head, rows, ['left', 'right', 'right', 'left', 'right', 'right', 'right'])}${gone}`;
+}
+
+function exitsTable({ exits, wholeMacs, test }: ExitReport): string {
+  const rows = exits.map(({ id, node, macs, leaves, accuracy, threshold, calibration }) => [
+    node === '' ? id : `${id} behind ${node}`,
+    `${quantity(macs, '')} (${percent(macs / wholeMacs)})`,
+    percent(leaves.value),
+    accuracy === undefined ? '–' : within(accuracy),
+    threshold === undefined ? '–' : threshold.toFixed(4),
+    calibration === undefined ? '–' : calibration.temperature.toPrecision(3),
+    calibration === undefined ? '–' : `${points(calibration.eceBefore)} → ${points(calibration.eceAfter)}`,
+  ]);
+  const head = ['leaving', 'MACs until then', 'samples', 'right of them', 'threshold', 'temperature', 'ECE'];
+  return `${textTable(head, rows)}\n of ${test.n} test samples; ECE: calibration error before and after, in points`;
+}
+
+function promise({ certificate, labelled }: ExitReport): string {
+  const { maxDrop, confidence, n, lost, gained, pValue, tested, counts } = certificate;
+  const what = !labelled
+    ? `at most ${points(maxDrop)} % of the answers differ from the whole model's`
+    : counts === 'net'
+      ? `the accuracy falls by no more than ${points(maxDrop)} points`
+      : `no more than ${points(maxDrop)} % of the samples lose their right answer`;
+  const seen = `${lost} lost and ${gained} gained of ${n} samples apart, p = ${pValue.toPrecision(2)}`;
+  return certificate.outcome === 'certified'
+    ? `certified at ${percent(confidence)}: ${what} (${seen}, ${tested} settings tested in sequence)`
+    : `infeasible: not even with nobody leaving can it be certified at ${percent(confidence)} that ${what} (${seen}); nobody leaves`;
+}
+
+function outcome({ test, labelled, others, division }: ExitReport): string {
+  const lines = [
+    `${labelled ? 'accuracy' : 'agreement'}: ${within(test.staged)}, of the whole model ${within(test.whole)}; fall ${points(test.drop.value)} points (${points(test.drop.interval.low)} to ${points(test.drop.interval.high)})`,
+    `work: ${quantity(test.macs, '')} MACs a sample on average, ${percent(test.macsShare)} of the whole model's`,
+    ...others.map(({ output, difference, error }) => {
+      const truth =
+        error === undefined
+          ? ''
+          : `; mean absolute error ${error.staged.toPrecision(4)}, of the whole model ${error.whole.toPrecision(4)}`;
+      return `${output}: ${difference.toPrecision(3)} from the whole model on average${truth}. Nothing is promised of it.`;
+    }),
+    `samples: ${division}`,
+  ];
+  return lines.map((line) => ` ${line}`).join('\n');
+}
+
+function within({ value, interval }: Share): string {
+  return `${percent(value, 2)} (${points(interval.low)} to ${points(interval.high)})`;
+}

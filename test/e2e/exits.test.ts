@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { openBundle } from '../../src/bundle/index.ts';
+import { type Dataset, writeNpz } from '../../src/data/index.ts';
+import { saveModel } from '../../src/files/index.ts';
+import { cloudNet, clouds } from '../exits-nets.ts';
+import { assertFailed, makeFolder, modicum, removeFolder } from './cli.ts';
+
+async function dump(dataset: Dataset, path: string): Promise<void> {
+  for await (const { feeds, labels } of dataset.read({ batch: dataset.size })) {
+    await writeNpz(path, { x: feeds.x!, ...(dataset.labels && { labels: labels! }) });
+  }
+}
+
+describe('exits', () => {
+  let folder = '';
+  before(async () => {
+    folder = await makeFolder();
+    await saveModel(await cloudNet(), join(folder, 'net.onnx'));
+    await dump(clouds(3000, 31), join(folder, 'train.npz'));
+    await dump(clouds(3000, 32), join(folder, 'data.npz'));
+    await dump(clouds(1000, 33, false), join(folder, 'bare.npz'));
+  });
+  after(() => removeFolder(folder));
+
+  test('says where samples leave and what is promised, and writes a bundle that answers', async () => {
+    const line = ['exits', 'net.onnx', '--data', 'data.npz', '--train-data', 'train.npz', '--max-drop', '2'];
+    const rest = ['--epochs', '8', '--threads', '1', '--out', 'bundle', '--json', 'exits.json'];
+    const { code, stdout, stderr } = await modicum([...line, ...rest], folder);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /place behind +work so far[\s\S]*exit1 behind[\s\S]*certified at 95\.0 %[\s\S]*wrote bundle/);
+    assert.doesNotMatch(stdout, /NaN|undefined|Infinity/);
+    const json = JSON.parse(await readFile(join(folder, 'exits.json'), 'utf8'));
+    assert.equal(json.certificate.outcome, 'certified');
+    assert.ok(json.test.macsShare < 1);
+    const { session } = await openBundle(join(folder, 'bundle'));
+    try {
+      for await (const { feeds } of clouds(40, 34).read({ batch: 40 })) {
+        const { class: scores } = await session.run({ x: feeds.x! });
+        assert.deepEqual(scores!.dims, [40, 4]);
+      }
+    } finally {
+      await session.dispose();
+    }
+  });
+
+  test('a promise that cannot be given is said, with exit code 1', async () => {
+    const line = ['exits', 'net.onnx', '--data', 'bare.npz', '--metric', 'agreement', '--max-drop', '0.1'];
+    const { code, stdout, stderr } = await modicum([...line, '--epochs', '2', '--threads', '1'], folder);
+    assert.equal(code, 1, stderr);
+    assert.match(stdout, /infeasible: not even with nobody leaving/);
+  });
+
+  test('refuses what makes no sense before it begins', async () => {
+    const line = ['exits', 'net.onnx', '--data'];
+    assertFailed(await modicum([...line, 'bare.npz'], folder), 'DATA_NO_LABELS', /agreement|has none/);
+    assertFailed(await modicum([...line, 'data.npz', '--metric', 'mae'], folder), 'USAGE_BAD_OPTION', /certified/);
+    assertFailed(await modicum([...line, 'data.npz', '--measure', 'luck'], folder), 'USAGE_BAD_OPTION', /entropy/);
+    assertFailed(await modicum([...line, 'data.npz', '--at', 'nowhere'], folder), 'EXITS_NO_PLACE', /nowhere/);
+  });
+});
