@@ -4,6 +4,15 @@ export { type ChooseOptions, type ChosenPlaces, choosePlaces, type PlaceRow } fr
 export { CONFIDENCE_KINDS, type Judgement, judge, type ScoreReading } from './confidence.ts';
 export { type ExitsOptions, type ExitsResult, exits } from './exits.ts';
 export { addHeads, type Head, type HeadPlan, type HeadWeights, type MultiExitModel } from './heads.ts';
+export {
+  type MeasuredBatch,
+  type MeasuredExits,
+  type MeasureExitsOptions,
+  measureExits,
+  ONE_FILE,
+  STAGES,
+  WHOLE,
+} from './measured.ts';
 export { nestedIf } from './nested-if.ts';
 export { exitPlaces, type Place, type PlaceOptions } from './places.ts';
 export type { Pooling } from './pooling.ts';

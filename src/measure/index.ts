@@ -25,6 +25,7 @@ export { GRID, type GridIntensity, gridOf } from './grid.ts';
 export { type LatencyOptions, type LatencyResult, measureLatency } from './latency.ts';
 export { type LimitOptions, type Limits, limitFor, machineLimits } from './limits.ts';
 export type { Looper, LoopTimes } from './loop.ts';
+export { type LoopSessionOptions, looperOf, shuffledFeeds } from './loop-session.ts';
 export { thisMachine } from './machine.ts';
 export { type MemoryOptions, measureMemory } from './memory.ts';
 export * from './metrics/index.ts';
