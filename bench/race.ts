@@ -1,7 +1,7 @@
 import { bind, type Dataset, planBatch } from '../src/data/index.ts';
 import type { Model } from '../src/graph/index.ts';
 import { type Comparison, comparePaired, throughputCurve } from '../src/measure/index.ts';
-import { availableCores, type OrtSession, openSession } from '../src/run/index.ts';
+import { availableCores, type OrtSession, openSession, type SessionSettings } from '../src/run/index.ts';
 
 /** Of splits, races and bootstraps. */
 export const SEED = 0;
@@ -14,6 +14,8 @@ export interface Setting {
   readonly batch: number;
   readonly threads: number;
   readonly instances: number;
+  readonly level?: SessionSettings['level'];
+  readonly provider?: SessionSettings['provider'];
 }
 
 /** All in turns within one run; ratios are to the first. */

@@ -8,7 +8,9 @@ const BENCHMARKS = [
   'recipes',
   'qat',
   'train-speed',
+  'headline',
   'search-quality',
+  'search-record',
 ];
 const [name = ''] = process.argv.splice(2, 1);
 if (BENCHMARKS.includes(name)) await import(new URL(`${name}.js`, import.meta.url).href);

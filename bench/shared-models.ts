@@ -229,7 +229,7 @@ function view(photo: Photo, size: number, at: number, mirror: boolean): Float32A
 }
 
 /** The wav in steps of 512 samples with 64 of context; each step has the state that the model as given arrived with. */
-async function silero(wav: string, model: string): Promise<Dataset> {
+export async function silero(wav: string, model: string): Promise<Dataset> {
   const file = new wavefile.WaveFile(readFileSync(wav));
   file.toBitDepth('32f');
   const sound = Float32Array.from(file.getSamples(false, Float64Array));
@@ -237,6 +237,7 @@ async function silero(wav: string, model: string): Promise<Dataset> {
   const input = new Float32Array(steps * 576);
   const state = new Float32Array(steps * 256);
   const session = await openSession(model);
+  const rate = session.inputs.some(({ name }) => name === 'sr');
   let now = Tensor.float32([2, 1, 128], new Float32Array(256));
   for (let i = 0; i < steps; i++) {
     const from = i * 512 - 64;
@@ -245,7 +246,7 @@ async function silero(wav: string, model: string): Promise<Dataset> {
     const out = await session.run({
       input: Tensor.float32([1, 576], input.slice(i * 576, (i + 1) * 576)),
       state: now,
-      sr: Tensor.int64([], [16000]),
+      ...(rate && { sr: Tensor.int64([], [16000]) }),
     });
     now = Object.entries(out).find(([name]) => name !== 'output' && name !== 'prob')?.[1] ?? now;
   }
@@ -254,7 +255,7 @@ async function silero(wav: string, model: string): Promise<Dataset> {
     {
       input: Tensor.float32([steps, 1, 576], input),
       state: Tensor.float32([steps, 2, 1, 128], state),
-      sr: Tensor.int64([steps], new Array(steps).fill(16000)),
+      ...(rate && { sr: Tensor.int64([steps], new Array(steps).fill(16000)) }),
     },
     undefined,
     { name: 'silero test.wav' },

@@ -1,5 +1,6 @@
 export { type Goal, makeGoal, OBJECTIVES, type Objective, parseBytes, parseMilliseconds } from './goal.ts';
 export { type OptimizeOptions, type OptimizeResult, optimize } from './optimize.ts';
+export { type GivenRates, type Rates, ratesOf } from './rates.ts';
 export type { Recipe, Step } from './recipe.ts';
 export type { Guess } from './searcher/beliefs.ts';
 export type { Held, Observation, Proposal } from './searcher/observation.ts';

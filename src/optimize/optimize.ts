@@ -195,6 +195,8 @@ async function searchAndTell(
     met: outcome.chosen !== undefined,
     variants: storyVariants(context),
     chosen: shipped.id,
+    settings: shipped.settings,
+    latencySettings: outcome.single,
     layers: await layersOf(options.model, shipped, parts.search, signal),
     sensitivity: outcome.sensitivity,
     steps: stepsOf(context),

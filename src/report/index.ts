@@ -7,6 +7,7 @@ export type {
   Story,
   StoryFigures,
   StoryLook,
+  StorySettings,
   StoryStep,
   StoryVariant,
 } from './story.ts';

@@ -58,6 +58,15 @@ export interface Decision {
   readonly why: string;
 }
 
+/** How a model is run. */
+export interface StorySettings {
+  readonly batch: number;
+  readonly threads: number;
+  readonly instances: number;
+  readonly level: string;
+  readonly provider: string;
+}
+
 /** One look of the search. */
 export interface StoryLook {
   /** Title of the variant, or what was asked for where it could not be made. */
@@ -127,6 +136,9 @@ export interface Story {
   readonly met: boolean;
   readonly variants: readonly StoryVariant[];
   readonly chosen: string;
+  /** How the chosen variant is run for the most samples per second, and how for a single call. */
+  readonly settings?: StorySettings;
+  readonly latencySettings?: StorySettings;
   /** Per-layer time of the baseline and of the chosen variant, one sample, one thread. */
   readonly layers?: { readonly before: readonly LayerTime[]; readonly after: readonly LayerTime[] };
   /** How much each layer alone costs when quantized: signal to noise in dB, small is sensitive. */
