@@ -4,6 +4,7 @@ import { distillCommand } from './distill.ts';
 import { doctorCommand } from './doctor.ts';
 import { evalCommand } from './eval.ts';
 import { exitsCommand } from './exits.ts';
+import { mixCommand } from './mix.ts';
 import { optimizeCommand } from './optimize.ts';
 import { profileCommand } from './profile.ts';
 import { pruneCommand } from './prune.ts';
@@ -17,6 +18,7 @@ export const COMMANDS = {
   eval: evalCommand,
   optimize: optimizeCommand,
   quantize: quantizeCommand,
+  mix: mixCommand,
   prune: pruneCommand,
   train: trainCommand,
   distill: distillCommand,

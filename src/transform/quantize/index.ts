@@ -13,6 +13,7 @@ export {
 export { Distortion } from './distortion.ts';
 export { DYNAMIC_DEFAULTS, type DynamicOptions, dynamicQuantization } from './dynamic.ts';
 export { type EqualizeOptions, equalization } from './equalize.ts';
+export { originOf } from './executed-origin.ts';
 export { defineFakeQuantize, fakeQuantizeNode } from './fake/fake-quantize.ts';
 export { type RoundableLayer, roundableLayers, writeRounded } from './fake/layers.ts';
 export type { Learnable } from './fake/learnable.ts';

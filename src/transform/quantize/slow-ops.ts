@@ -7,6 +7,7 @@ import {
   type SessionSettings,
 } from '../../run/index.ts';
 import { exposed } from './calibrate/observe.ts';
+import { originOf } from './executed-origin.ts';
 import { MinCut } from './min-cut.ts';
 import type { Placement } from './placement.ts';
 import type { Selection } from './selection.ts';
@@ -124,18 +125,6 @@ function attribute({ sites }: Placement, times: readonly NodeTime[]): Map<Site, 
     if (site !== undefined) sums.set(site, (sums.get(site) ?? 0) + microseconds);
   }
   return sums;
-}
-
-/** "fused MatMul_1/MatMulAddFusion", "Relu_3_out_nchwc" and "Conv_2_token_1" without what the runtime added. */
-function originOf(executed: string, origin: ReadonlyMap<string, Site>): Site | undefined {
-  let name = executed.replace(/^fused /, '').replace(/(_nchwc|_nhwc|_token_\d+)+$/, '');
-  for (;;) {
-    const site = origin.get(name);
-    if (site !== undefined) return site;
-    const cut = name.lastIndexOf('/');
-    if (cut < 0) return undefined;
-    name = name.slice(0, cut);
-  }
 }
 
 /** Elements of values on these feeds. */
