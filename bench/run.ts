@@ -9,6 +9,7 @@ const BENCHMARKS = [
   'qat',
   'train-speed',
   'headline',
+  'tokens',
   'search-quality',
   'search-record',
 ];

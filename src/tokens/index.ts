@@ -1,4 +1,10 @@
 export { type CacheForm, cacheForm, isGenerative } from './cache-form.ts';
+export {
+  type CompareDecodersOptions,
+  type ComparedDecoder,
+  compareDecoders,
+  type TimedText,
+} from './compare.ts';
 export { type Decoder, type DecoderOptions, openDecoder, openEarlyDecoder } from './decoder.ts';
 export {
   type CertifiedExits,
@@ -18,6 +24,7 @@ export { type FitMapsOptions, type FittedMap, fitExitMaps } from './early/fit-ma
 export { type Judged, type JudgeOptions, judgeEarly } from './early/judge.ts';
 export { type DecoderLayers, decoderLayers } from './early/layers.ts';
 export type { EarlyRule } from './early/reader.ts';
+export { type TrainMapsOptions, trainExitMaps } from './early/train-maps.ts';
 export { type ModelFolder, readModelFolder } from './folder.ts';
 export { type GenerateOptions, generate, generateBatch } from './generate.ts';
 export { readCheckpoint } from './llama/checkpoint.ts';

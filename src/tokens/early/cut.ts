@@ -20,6 +20,9 @@ import { decoderLayers } from './layers.ts';
 export const HIDDEN_IN = 'hidden_in';
 export const HIDDEN = 'hidden';
 export const COPIED = 'copied';
+/** The weights of an exit's map: [dim, dim] turned, as MatMul has it on its right, and [dim]. */
+export const MAP_WEIGHT = 'exit.map.weight';
+export const MAP_BIAS = 'exit.map.bias';
 
 /**
  * How the layers behind an exit come to the keys and values of a token that left there. 'exact': they read it later, together with
@@ -170,9 +173,9 @@ function head(model: Model, name: (stem: string) => string, { dim, map }: Piece,
   for (let row = 0; row < dim; row++) {
     for (let column = 0; column < dim; column++) turned[column * dim + row] = map.weight[row * dim + column]!;
   }
-  const weight = constant('exit.map.weight', Tensor.float32([dim, dim], turned));
+  const weight = constant(MAP_WEIGHT, Tensor.float32([dim, dim], turned));
   const product = node('MatMul', [last.outputs[0]!, weight]);
-  const sum = node('Add', [product.outputs[0]!, constant('exit.map.bias', Tensor.float32([dim], map.bias))]);
+  const sum = node('Add', [product.outputs[0]!, constant(MAP_BIAS, Tensor.float32([dim], map.bias))]);
   return [last, product, sum];
 }
 

@@ -1,9 +1,9 @@
-import { fail, type Progress, SILENT, throwIfAborted } from '../../base/index.ts';
-import { type Model, Tensor } from '../../graph/index.ts';
-import { openSession, type Session, type SessionSettings } from '../../run/index.ts';
+import { fail, type Progress, SILENT } from '../../base/index.ts';
+import type { Model } from '../../graph/index.ts';
+import type { SessionSettings } from '../../run/index.ts';
 import { NormalEquations } from '../../transform/index.ts';
-import { feedsOf } from '../reader.ts';
-import { cutDecoder, type ExitMap, HIDDEN, HIDDEN_IN, stageForm } from './cut.ts';
+import { cutDecoder, type ExitMap } from './cut.ts';
+import { readStates } from './states.ts';
 
 export interface FitMapsOptions {
   /** Layers after which a token may leave. */
@@ -34,19 +34,12 @@ export async function fitExitMaps(
   const { exits, ridge = 1e-4, settings = { threads: 1 }, progress = SILENT, signal } = options;
   const { stages, dim } = await cutDecoder(model, { exits });
   const sums = exits.map(() => new NormalEquations(dim + 1, dim));
-  const sessions: Session[] = [];
   const stage = progress.stage('Fitting exits', texts.length);
   try {
-    for (const piece of stages) sessions.push(await openSession(piece, settings));
-    const readers = await Promise.all(stages.map(async (piece, i) => readerOf(piece, sessions[i]!)));
-    for (const text of texts) {
-      throwIfAborted(signal);
-      const states: Float32Array[] = [];
-      for (const read of readers) states.push(await read(text, states.at(-1), dim));
+    for await (const states of readStates(stages, texts, dim, { settings, signal })) {
       const last = states.at(-1)!;
       for (const [e, sum] of sums.entries()) {
-        for (let row = 0; row < text.length; row++) {
-          const at = row * dim;
+        for (let at = 0; at < last.length; at += dim) {
           sum.add(
             (unknown) => (unknown < dim ? states[e]![at + unknown]! : 1),
             (target) => last[at + target]!,
@@ -57,32 +50,9 @@ export async function fitExitMaps(
     }
   } finally {
     stage.end();
-    await Promise.all(sessions.map((session) => session.dispose()));
   }
   if (sums[0]!.rows === 0) throw fail('DATA_EMPTY', 'there are no texts to fit exits to');
   return sums.map((sum) => solved(sum, dim, ridge));
-}
-
-type Reader = (
-  text: readonly number[],
-  hidden: Float32Array | undefined,
-  dim: number,
-) => Promise<Float32Array>;
-
-/** Reads a whole text with a piece: the hidden state after it, [tokens, dim]. */
-async function readerOf(piece: Model, session: Session): Promise<Reader> {
-  const form = await stageForm(piece);
-  return async (text, hidden, dim) => {
-    const feeds: Record<string, Tensor> = { ...feedsOf(form, [text], 0, [0]) };
-    if (hidden !== undefined) feeds[HIDDEN_IN] = Tensor.float32([1, text.length, dim], hidden);
-    for (const { name, dtype, shape } of session.inputs) {
-      if (!(name in form.carry)) continue;
-      const dims = shape!.map((size, axis) => (axis === form.axis ? 0 : typeof size === 'number' ? size : 1));
-      feeds[name] = Tensor.ofBytes(dtype, dims, new Uint8Array());
-    }
-    const found = await session.run(feeds, { outputs: [HIDDEN] });
-    return found[HIDDEN]!.as('float32');
-  };
 }
 
 function solved(sum: NormalEquations, dim: number, ridge: number): FittedMap {
