@@ -7,8 +7,8 @@ import { giveThread, RuntimeMessage, takeThread } from './thread.ts';
 
 /** A program that runs in a thread of its own, beside the runtime: see HostedProgram. */
 export interface Hosted {
-  /** Throws what the program throws, RUNTIME_FAILED, WORKER_CRASHED, SESSION_CLOSED. */
-  call(request: unknown): Promise<unknown>;
+  /** `transfer`: buffers of the request that are given away. Throws what the program throws, RUNTIME_FAILED, WORKER_CRASHED, SESSION_CLOSED. */
+  call(request: unknown, transfer?: readonly ArrayBuffer[]): Promise<unknown>;
   /** Safe to call twice. */
   dispose(): Promise<void>;
 }
@@ -35,10 +35,10 @@ export async function openHosted(
   }
   let closed = false;
   return {
-    async call(request) {
+    async call(request, transfer = []) {
       if (closed) throw fail('SESSION_CLOSED', 'it was disposed of before this call');
       try {
-        return await thread.ask<'call'>({ kind: 'call', request });
+        return await thread.ask<'call'>({ kind: 'call', request }, transfer);
       } catch (cause) {
         throw cause instanceof RuntimeMessage ? failure(cause.message, cause) : cause;
       }

@@ -1,10 +1,11 @@
 export { availableCores } from './cores.ts';
 export { executedGraph } from './executed-graph.ts';
-export { checkFeeds, checkOutputs } from './feeds.ts';
+export { checkFeeds, checkOutputs, packFeeds, unpackFetches } from './feeds.ts';
 export type { GrowingOptions, GrowingSession } from './growing.ts';
 export { type Hosted, openHosted } from './hosted.ts';
 export type { HostedProgram, HostedService, ModelOpener } from './hosted-program.ts';
 export { describeMachine, type Machine } from './machine.ts';
+export type { Packed, PackedTensor } from './messages.ts';
 export { openSession } from './open-session.ts';
 export type { LoopLimits, LoopResult, OrtSession } from './ort-session.ts';
 export type { NodeTime } from './profile-events.ts';

@@ -55,7 +55,7 @@ async function answer(request: Request, transfer: ArrayBuffer[]): Promise<Replie
       return undefined;
     }
     case 'call':
-      return service().call(request.request);
+      return service().call(request.request, transfer);
     case 'endProfile':
       return held().endProfile();
     case 'release':

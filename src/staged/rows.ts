@@ -30,6 +30,22 @@ export function takeRows(tensor: Tensor, rows: ArrayLike<number>, axis = 0): Ten
   return Tensor.ofBytes(tensor.dtype, dims, to);
 }
 
+/**
+ * The samples of the given numbers, ascending, along the first axis, moved to the front of the tensor's own memory: the tensor itself
+ * is nothing any more. Only for one that nobody else holds. Throws STAGES_INVALID for packed dtypes.
+ */
+export function packRows(tensor: Tensor, rows: ArrayLike<number>): Tensor {
+  if (tensor.dtype === 'string') return takeRows(tensor, rows);
+  const dims = tensor.dims.with(0, rows.length);
+  const width = rowBytes(tensor, sizeOf(dims.slice(1)));
+  const bytes = tensor.bytes();
+  for (let r = 0; r < rows.length; r++) {
+    const from = rows[r]! * width;
+    if (from !== r * width) bytes.copyWithin(r * width, from, from + width);
+  }
+  return Tensor.ofBytes(tensor.dtype, dims, bytes.subarray(0, rows.length * width));
+}
+
 /** Some samples of a whole: `tensor` holds, along its first axis, those of the numbers in `rows`. */
 export interface Part {
   readonly tensor: Tensor;

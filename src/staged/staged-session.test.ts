@@ -5,6 +5,7 @@ import { type Shape, Tensor } from '../graph/index.ts';
 import type { Feeds, Fetches, Port, RunOptions, Session } from '../run/index.ts';
 import { cascade } from './cascade.ts';
 import type { OpenStage } from './open-stage.ts';
+import { packRows, takeRows } from './rows.ts';
 import { confidencesOf } from './scores.ts';
 import type { ExitRule } from './staged-model.ts';
 import { EXIT_OUTPUT, type StagedSession, stagedSession } from './staged-session.ts';
@@ -246,4 +247,15 @@ test('stages that do not fit are refused, with what is wrong', () => {
     (stages) => stages.toSpliced(0, 1, { ...stages[0]!, exit: { ...RULE, temperature: 0 } }),
     /temperature/,
   );
+});
+
+test('samples are packed in their own memory', () => {
+  const from = Float32Array.from({ length: 12 }, (_, i) => i);
+  const packed = packRows(Tensor.float32([6, 2], from), [1, 2, 5]);
+  assert.deepEqual(packed.dims, [3, 2]);
+  assert.deepEqual([...packed.as('float32')], [2, 3, 4, 5, 10, 11]);
+  assert.equal(packed.bytes().buffer, from.buffer);
+  const words = packRows(Tensor.ofStrings([3, 1], ['a', 'b', 'c']), [0, 2]);
+  assert.deepEqual(words.strings(), ['a', 'c']);
+  assert.deepEqual(takeRows(Tensor.float32([2, 3], [1, 2, 3, 4, 5, 6]), [0, 2], 1).numbers(), [1, 3, 4, 6]);
 });

@@ -12,7 +12,7 @@ import {
 import { type BatchAxes, batchAxes } from './batch-axes.ts';
 import { checkStages } from './check-stages.ts';
 import type { OpenStage } from './open-stage.ts';
-import { joinRows, type Part, takeRows } from './rows.ts';
+import { joinRows, type Part, packRows, takeRows } from './rows.ts';
 import { confidencesOf } from './scores.ts';
 import { type Piece, StageRunner } from './stage-runner.ts';
 
@@ -30,7 +30,8 @@ export interface StagedOptions {
 
 /** A session of stages. Counts where samples leave. */
 export interface StagedSession extends Session {
-  readonly stages: readonly OpenStage[];
+  /** Ids of the stages. */
+  readonly stages: readonly string[];
   /** Samples that each stage has answered since the session was opened. */
   readonly left: readonly number[];
 }
@@ -45,15 +46,26 @@ export function stagedSession(stages: readonly OpenStage[], options: StagedOptio
   return new Staged(stages, options, batchAxes(options.inputs, options.batchAxis));
 }
 
+/** The outputs with where samples left, unless the model has one of that name. */
+export function withExit({ inputs, outputs, batchAxis }: StagedOptions): {
+  readonly outputs: readonly Port[];
+  readonly marked: boolean;
+} {
+  if (outputs.some(({ name }) => name === EXIT_OUTPUT)) return { outputs, marked: false };
+  const shape = [batchAxes(inputs, batchAxis).fixed ?? null];
+  return { outputs: [...outputs, { name: EXIT_OUTPUT, dtype: 'int32', shape }], marked: true };
+}
+
 /** What the samples that are still under way have with them: inputs, and what stages carried, by name. */
 type Luggage = Map<string, Piece>;
 
 class Staged implements StagedSession {
-  readonly stages: readonly OpenStage[];
+  readonly stages: readonly string[];
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
   readonly metadata: ReadonlyMap<string, string>;
   readonly left: number[];
+  readonly #stages: readonly OpenStage[];
   readonly #axes: BatchAxes;
   readonly #runners: readonly StageRunner[];
   /** What is read at a stage or later. */
@@ -62,13 +74,12 @@ class Staged implements StagedSession {
   #closed: Promise<void> | undefined;
 
   constructor(stages: readonly OpenStage[], options: StagedOptions, axes: BatchAxes) {
-    this.stages = stages;
+    this.stages = stages.map(({ id }) => id);
+    this.#stages = stages;
     this.inputs = options.inputs;
-    this.#marked = !options.outputs.some(({ name }) => name === EXIT_OUTPUT);
-    const shape = [axes.fixed ?? null];
-    this.outputs = this.#marked
-      ? [...options.outputs, { name: EXIT_OUTPUT, dtype: 'int32', shape }]
-      : options.outputs;
+    const { outputs, marked } = withExit(options);
+    this.outputs = outputs;
+    this.#marked = marked;
     const runtime = stages[0]?.session.metadata.get('runtime') ?? 'sessions';
     this.metadata = new Map([
       ...(options.metadata ?? []),
@@ -103,8 +114,8 @@ class Staged implements StagedSession {
         { tensor, axis: this.#axes.axes[name], own: false },
       ]),
     );
-    for (const [i, stage] of this.stages.entries()) {
-      const last = i === this.stages.length - 1;
+    for (const [i, stage] of this.#stages.entries()) {
+      const last = i === this.#stages.length - 1;
       const later = last ? new Set<string>() : this.#needed[i + 1]!;
       const carried = stage.carried.filter((name) => later.has(name));
       const answering = last || stage.exit !== undefined ? wanted.map((name) => stage.answers[name]!) : [];
@@ -142,7 +153,7 @@ class Staged implements StagedSession {
   }
 
   dispose(): Promise<void> {
-    this.#closed ??= Promise.all(this.stages.map(({ session }) => session.dispose())).then(() => {});
+    this.#closed ??= Promise.all(this.#stages.map(({ session }) => session.dispose())).then(() => {});
     return this.#closed;
   }
 
@@ -187,7 +198,15 @@ function packed(luggage: Luggage, staying: Int32Array, later: ReadonlySet<string
   for (const [name, piece] of luggage) {
     const { tensor, axis } = piece;
     if (!later.has(name)) continue;
-    kept.set(name, axis === undefined ? piece : { tensor: takeRows(tensor, staying, axis), axis, own: true });
+    if (axis === undefined) kept.set(name, piece);
+    else {
+      const own = piece.own && axis === 0;
+      kept.set(name, {
+        tensor: own ? packRows(tensor, staying) : takeRows(tensor, staying, axis),
+        axis,
+        own: true,
+      });
+    }
   }
   return kept;
 }
