@@ -24,10 +24,11 @@ import { wanted } from './arguments.ts';
 import { heading } from './heading.ts';
 import { ownTexts } from './own-texts.ts';
 import { exitTables } from './tokens-exits.ts';
+import { sizeTable } from './tokens-size.ts';
 
 /**
  * A small language model in fp32, int8 and int4: how well it still writes, and how fast; and with early exits by layer.
- * `npm run bench -- tokens [quantized|exits]`.
+ * `npm run bench -- tokens [quantized|exits|size]`.
  */
 const SEED = 0;
 /** One thread: at this size a second one only gets in the way. */
@@ -47,6 +48,7 @@ if (bin === undefined || tok === undefined || published === undefined) {
   if (tokenizer.decode(greedy) !== text) throw new Error('fp32 does not write the published text');
   if (wanted('quantized')) await quantizedTable(model, greedy);
   if (wanted('exits')) await exitTables(model, SETTINGS);
+  if (wanted('size')) await sizeTable(SETTINGS);
 }
 
 function publishedText(path: string): string {

@@ -30,7 +30,10 @@ describe('exits', () => {
     const rest = ['--epochs', '8', '--threads', '1', '--out', 'bundle', '--json', 'exits.json'];
     const { code, stdout, stderr } = await modicum([...line, ...rest], folder);
     assert.equal(code, 0, stderr);
-    assert.match(stdout, /place behind +work so far[\s\S]*exit1 behind[\s\S]*certified at 95\.0 %[\s\S]*wrote bundle/);
+    assert.match(
+      stdout,
+      /place behind +work so far[\s\S]*exit1 behind[\s\S]*certified at 95\.0 %[\s\S]*wrote bundle/,
+    );
     assert.doesNotMatch(stdout, /NaN|undefined|Infinity/);
     const json = JSON.parse(await readFile(join(folder, 'exits.json'), 'utf8'));
     assert.equal(json.certificate.outcome, 'certified');
@@ -56,8 +59,20 @@ describe('exits', () => {
   test('refuses what makes no sense before it begins', async () => {
     const line = ['exits', 'net.onnx', '--data'];
     assertFailed(await modicum([...line, 'bare.npz'], folder), 'DATA_NO_LABELS', /agreement|has none/);
-    assertFailed(await modicum([...line, 'data.npz', '--metric', 'mae'], folder), 'USAGE_BAD_OPTION', /certified/);
-    assertFailed(await modicum([...line, 'data.npz', '--measure', 'luck'], folder), 'USAGE_BAD_OPTION', /entropy/);
-    assertFailed(await modicum([...line, 'data.npz', '--at', 'nowhere'], folder), 'EXITS_NO_PLACE', /nowhere/);
+    assertFailed(
+      await modicum([...line, 'data.npz', '--metric', 'mae'], folder),
+      'USAGE_BAD_OPTION',
+      /certified/,
+    );
+    assertFailed(
+      await modicum([...line, 'data.npz', '--measure', 'luck'], folder),
+      'USAGE_BAD_OPTION',
+      /entropy/,
+    );
+    assertFailed(
+      await modicum([...line, 'data.npz', '--at', 'nowhere'], folder),
+      'EXITS_NO_PLACE',
+      /nowhere/,
+    );
   });
 });

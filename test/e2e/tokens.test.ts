@@ -66,6 +66,27 @@ describe('language models on the command line', () => {
     assert.match(long.stderr, /CONTEXT_FULL/);
   });
 
+  test('generate continues a text, the same way each time', async () => {
+    const line = [
+      'generate',
+      'llm/model.onnx',
+      '--prompt',
+      'abc',
+      '--new-tokens',
+      '5',
+      '--json',
+      'text.json',
+    ];
+    const { code, stdout, stderr } = await modicum(line, folder);
+    assert.equal(code, 0, stderr);
+    const { tokens, text } = JSON.parse(await readFile(join(folder, 'text.json'), 'utf8'));
+    assert.ok(tokens.length <= 5 && text.startsWith('abc'));
+    assert.ok(stdout.startsWith('abc'));
+    assert.equal((await modicum(line, folder)).stdout, stdout);
+    const far = await modicum(['generate', 'net.onnx', '--tokenizer', 'tok.bin'], folder);
+    assert.equal(far.code, 2);
+  });
+
   test('eval reads texts through the tokenizer beside the model', async () => {
     const line = [
       'eval',

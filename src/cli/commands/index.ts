@@ -4,6 +4,7 @@ import { distillCommand } from './distill.ts';
 import { doctorCommand } from './doctor.ts';
 import { evalCommand } from './eval.ts';
 import { exitsCommand } from './exits.ts';
+import { generateCommand } from './generate.ts';
 import { mixCommand } from './mix.ts';
 import { optimizeCommand } from './optimize.ts';
 import { profileCommand } from './profile.ts';
@@ -24,4 +25,5 @@ export const COMMANDS = {
   distill: distillCommand,
   exits: exitsCommand,
   convert: convertCommand,
+  generate: generateCommand,
 } as const satisfies Record<string, Command>;
