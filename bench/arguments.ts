@@ -1,5 +1,5 @@
 /** Options that take no value. */
-const SWITCHES = ['--validate'];
+const SWITCHES = ['--validate', '--quick', '--joint'];
 
 /** The value of `--name VALUE` on the command line. */
 export function option(name: string): string | undefined {

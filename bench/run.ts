@@ -12,6 +12,8 @@ const BENCHMARKS = [
   'tokens',
   'search-quality',
   'search-record',
+  'exits',
+  'exits-bound',
 ];
 const [name = ''] = process.argv.splice(2, 1);
 if (BENCHMARKS.includes(name)) await import(new URL(`${name}.js`, import.meta.url).href);

@@ -155,17 +155,11 @@ export function certify(
     );
   }
   const gains = counts === 'net' && certification.whole.includes(0);
-  const known = new Map<string, number>();
   const pValueOf = (step: number) => {
     const { n, lost, gained } = outcomeOf(certification, path[step]!);
-    const key = `${lost} ${gained}`;
-    const p =
-      known.get(key) ??
-      (gains
-        ? pairedDropPValue({ onlyFirst: lost, onlySecond: gained, n }, maxDrop)
-        : binomialPValue(lost, n, maxDrop));
-    known.set(key, p);
-    return p;
+    return gains
+      ? pairedDropPValue({ onlyFirst: lost, onlySecond: gained, n }, maxDrop)
+      : binomialPValue(lost, n, maxDrop);
   };
   const found = fixedSequenceTest(path.length, pValueOf, 1 - confidence);
   const certified = found.outcome === 'certified';

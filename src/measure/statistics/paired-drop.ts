@@ -20,6 +20,20 @@ const REACH = 8;
  * exact binomial test; where it does, far fewer samples reject than by a bound on 'only first' alone.
  */
 export function pairedDropPValue(counts: PairedCounts, alpha: number): number {
+  const key = `${counts.onlyFirst} ${counts.onlySecond} ${counts.n} ${alpha}`;
+  const known = KNOWN.get(key);
+  if (known !== undefined) return known;
+  if (KNOWN.size >= MOST_KNOWN) KNOWN.clear();
+  const p = computed(counts, alpha);
+  KNOWN.set(key, p);
+  return p;
+}
+
+/** Whoever goes along a path of settings, or repeats a test over many draws, asks for the same counts again and again. */
+const KNOWN = new Map<string, number>();
+const MOST_KNOWN = 20_000;
+
+function computed(counts: PairedCounts, alpha: number): number {
   const { n, onlySecond } = counts;
   if (n === 0) return 1;
   if (alpha >= 1) return 0;
