@@ -70,7 +70,10 @@ export const quantizeCommand: Command = {
         `float passes that run first, separated by commas, of ${Object.keys(BEFORE).join(', ')}; they need data`,
       )
       .option('--alpha <share>', 'smooth: how much goes from activations into weights (default: searched)')
-      .option('--no-bias-correction', 'static: leaves the means of the layers as rounding shifts them')
+      .option(
+        '--no-bias-correction',
+        'static and gptq: leaves the means of the layers as rounding shifts them',
+      )
       .option('--calibrator <name>', `static: ${Object.keys(CALIBRATORS).join(', ')}`, 'minmax')
       .option('--samples <n>', 'static, awq and gptq: samples to calibrate on', '512')
       .option('--activations <type>', 'static: uint8 or int8', 'uint8')
@@ -235,6 +238,7 @@ function passOptions(
             ...(method === 'gptq' && {
               actOrder: options.actOrder === true,
               damping: shareOf('damping', options.damping),
+              meanCorrection: options.biasCorrection !== false,
               activations: options.floatActivations === true ? 'float' : 'quantized',
             }),
             ...(METHODS[method].data === 'calibration' && { samples: count('samples', options.samples) }),

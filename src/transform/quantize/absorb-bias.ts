@@ -3,6 +3,7 @@ import type { Dataset } from '../../data/index.ts';
 import { type Model, type Node, namer, removeDead, stringOf, Tensor } from '../../graph/index.ts';
 import type { DeclaredError, Pass, PassContext, PassNote, PassResult } from '../pass.ts';
 import { observe } from './calibrate/observe.ts';
+import { spreadIndices } from './calibrate/spread.ts';
 import { eachInput, type LayerPair, layerPairs } from './layer-pairs.ts';
 import { findSites, type Site } from './sites.ts';
 import { requireOpset, withNames } from './static.ts';
@@ -10,7 +11,7 @@ import { requireOpset, withNames } from './static.ts';
 export interface AbsorbOptions {
   /** How much of the lowest value that a channel ever had is taken away: 1 all of it. */
   readonly share: number;
-  /** Samples per run, and at most so many samples in all. */
+  /** Samples per run, and at most so many samples in all, evenly spread. */
   readonly batch: number;
   readonly samples: number;
 }
@@ -102,7 +103,7 @@ async function minima(
     pairs.map(({ value, channels }) => [value, new Float64Array(channels).fill(Number.POSITIVE_INFINITY)]),
   );
   const images = new Set(pairs.filter(({ maker }) => maker.node.op === 'Conv').map(({ value }) => value));
-  const indices = Array.from({ length: Math.min(samples, dataset.size) }, (_, i) => i);
+  const indices = spreadIndices(dataset.size, samples);
   await observe(
     model,
     dataset,

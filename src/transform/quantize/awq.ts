@@ -21,7 +21,7 @@ import {
 export interface AwqOptions extends WeightOnlyOptions {
   /** pays: where nothing can take the factors, a Mul of its own where it saves 3 dB; never: such values stay as they are. */
   readonly explicit: 'pays' | 'never';
-  /** Samples per run, and at most so many samples in all. */
+  /** Samples per run, and at most so many samples in all, evenly spread. */
   readonly batch: number;
   readonly samples: number;
 }

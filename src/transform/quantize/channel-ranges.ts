@@ -1,6 +1,7 @@
 import type { Dataset } from '../../data/index.ts';
 import type { Model } from '../../graph/index.ts';
 import { observe } from './calibrate/observe.ts';
+import { spreadIndices } from './calibrate/spread.ts';
 import type { ChannelGroup } from './channel-factors.ts';
 
 /** What was seen of the channels of a value; arrays have one number a channel. */
@@ -12,7 +13,7 @@ export interface ChannelStatistics {
 }
 
 export interface ChannelOptions {
-  /** Samples per run, and at most so many samples in all. */
+  /** Samples per run, and at most so many samples in all, evenly spread. */
   readonly batch: number;
   readonly samples: number;
 }
@@ -36,7 +37,7 @@ export async function channelStatistics(
       },
     ]),
   );
-  const indices = Array.from({ length: Math.min(samples, dataset.size) }, (_, i) => i);
+  const indices = spreadIndices(dataset.size, samples);
   const look = (value: string, values: Float32Array) => {
     const entry = seen.get(value)!;
     const { low, high, power } = entry;

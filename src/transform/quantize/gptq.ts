@@ -1,10 +1,10 @@
 import { fail } from '../../base/index.ts';
-import type { Model, Tensor } from '../../graph/index.ts';
+import { type Model, Tensor } from '../../graph/index.ts';
 import type { DeclaredError, Pass, PassContext, PassResult } from '../pass.ts';
 import { type BlockedWeight, blockedValues, quantizeBlocks } from './blocks.ts';
 import type { Gram } from './gram.ts';
 import { decibels, LayerError } from './layer-error.ts';
-import { type Activations, streamLayers } from './layer-stream.ts';
+import { type Activations, type Replacement, streamLayers } from './layer-stream.ts';
 import { type LinearLayer, linearLayers } from './linear-layers.ts';
 import { roundOptimally } from './optimal-rounding.ts';
 import { withNames } from './static.ts';
@@ -22,9 +22,14 @@ export interface GptqOptions extends WeightOnlyOptions {
   readonly damping: number;
   /** Rounds the inputs of largest activations first; scales are then those of the original weights. */
   readonly actOrder: boolean;
+  /**
+   * Adds to each output what rounding takes from its mean, and rounds for the rest: an error that is the same for every sample
+   * does not average out behind, and a bias costs nothing.
+   */
+  readonly meanCorrection: boolean;
   /** quantized: each layer is rounded for what the layers before it, already rounded, give; float: for what they gave before. */
   readonly activations: 'quantized' | 'float';
-  /** Samples per run, and at most so many samples in all. */
+  /** Samples per run, and at most so many samples in all, evenly spread. */
   readonly batch: number;
   readonly samples: number;
 }
@@ -44,6 +49,7 @@ export const gptqQuantization: Pass<GptqOptions> = {
     ...WEIGHT_ONLY_DEFAULTS,
     damping: 0.01,
     actOrder: false,
+    meanCorrection: true,
     activations: 'quantized',
     batch: 16,
     samples: 128,
@@ -81,27 +87,33 @@ class Rounder {
     this.#signal = signal;
   }
 
-  /** The weight that the layers behind are to see; undefined for the old one. */
-  async round(layer: LinearLayer, { gram: h }: Activations, gram: Gram): Promise<Tensor | undefined> {
-    const { bits, activations } = this.#options;
+  /** What the layers behind are to see; undefined for the old weight. */
+  async round(layer: LinearLayer, seen: Activations, gram: Gram): Promise<Replacement | undefined> {
+    const { bits, activations, meanCorrection } = this.#options;
     const key = `${layer.transposed}:${layer.weight}`;
-    const found = this.#done.get(key) ?? (await this.#best(layer, h, gram));
+    const found = this.#done.get(key) ?? (await this.#best(layer, seen, gram));
     this.#done.set(key, found);
-    this.prepared.set(layer.node.name, found);
-    return activations === 'float' ? undefined : blockedValues(found.made, layer.transposed, bits);
+    const shift = meanCorrection
+      ? meanLost(layer, blockedValues(found.made, layer.transposed, bits), seen)
+      : undefined;
+    this.prepared.set(layer.node.name, { ...found, shift });
+    if (activations === 'float') return undefined;
+    return { weight: blockedValues(found.made, layer.transposed, bits), shift };
   }
 
   /** The nearest numbers stay where rounding in turn is no better on the very samples it was made for. */
-  async #best(layer: LinearLayer, h: Float64Array, gram: Gram): Promise<Prepared> {
+  async #best(layer: LinearLayer, seen: Activations, gram: Gram): Promise<Prepared> {
     const { tensor, transposed } = layer;
+    const h = this.#options.meanCorrection ? centred(seen) : seen.gram;
     const nearest = quantizeBlocks(tensor, transposed, this.#options);
     const rounded = roundOptimally(tensor, transposed, h, this.#options)?.made;
     const error = new LayerError(gram, h, layer, this.#signal);
     const lost = (made: BlockedWeight) => error.lost(blockedValues(made, false, this.#options.bits));
     const [energy, before] = [await error.energy(), await lost(nearest)];
     const plain = `outputs ${decibels(before, energy)}, to the nearest`;
-    if (rounded === undefined)
-      return { made: nearest, told: `${plain}: its activations are all 0 or not finite` };
+    if (rounded === undefined) {
+      return { made: nearest, told: `${plain}: its activations are all the same or not finite` };
+    }
     const after = await lost(rounded);
     if (!(after < before)) return { made: nearest, told: plain };
     return {
@@ -109,4 +121,27 @@ class Rounder {
       told: `outputs ${decibels(after, energy)}, to the nearest ${decibels(before, energy)}`,
     };
   }
+}
+
+/** X^T X of the activations less their mean. */
+function centred({ gram, sum, rows }: Activations): Float64Array {
+  const k = sum.length;
+  const h = gram.slice();
+  for (let i = 0; i < k; i++) for (let j = 0; j < k; j++) h[i * k + j]! -= (sum[i]! * sum[j]!) / rows;
+  return h;
+}
+
+/** What the mean activation makes of the rounding errors, for each output: adding it keeps the means of the outputs. */
+function meanLost(
+  { tensor, transposed, k, n }: LinearLayer,
+  rounded: Tensor,
+  { sum, rows }: Activations,
+): Tensor {
+  const [before, after] = [tensor.as('float32'), rounded.as('float32')];
+  const shift = new Float64Array(n);
+  for (let i = 0; i < before.length; i++) {
+    const [row, column] = transposed ? [i % k, Math.floor(i / k)] : [Math.floor(i / n), i % n];
+    shift[column]! += ((before[i]! - after[i]!) * sum[row]!) / rows;
+  }
+  return Tensor.float32([n], Float32Array.from(shift));
 }

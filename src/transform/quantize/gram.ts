@@ -15,37 +15,43 @@ export class Gram {
     const nodes = [
       makeNode('Transpose', ['x'], ['turned'], { perm: attr.ints([1, 0]) }),
       makeNode('MatMul', ['turned', 'x'], ['gram']),
+      makeNode('ReduceSum', ['x', 'rows'], ['sum'], { keepdims: attr.int(0) }),
       makeNode('MatMul', ['h', 'd'], ['hd']),
       makeNode('Mul', ['d', 'hd'], ['product']),
       makeNode('ReduceSum', ['product'], ['energy'], { keepdims: attr.int(0) }),
     ];
     const graph = makeGraph({
       inputs: ['x', 'h', 'd'].map(port),
-      outputs: [port('gram'), scalar],
+      outputs: [port('gram'), { name: 'sum', type: tensorType('float32', [null]) }, scalar],
       nodes,
+      initializers: new Map([['rows', Tensor.int64([1], [0])]]),
     });
     return new Gram(await openSession(makeModel(graph, 17, { irVersion: 8 })));
   }
 
-  /** Sum over the batches of X^T X [k, k], X the activations [..., k] as rows; and how many rows there were. */
+  /** Over the batches, X the activations [..., k] as rows: the sum of X^T X [k, k], of the rows [k], and how many there were. */
   async of(
     batches: readonly Tensor[],
     k: number,
     signal?: AbortSignal,
-  ): Promise<{ gram: Float64Array; rows: number }> {
+  ): Promise<{ gram: Float64Array; sum: Float64Array; rows: number }> {
     const gram = new Float64Array(k * k);
+    const sum = new Float64Array(k);
     let rows = 0;
     const none = empty();
     for (const batch of batches) {
       if (batch.size === 0) continue;
       const x = batch.reshape([batch.size / k, k]);
-      const made = await this.#session.run({ x, h: none, d: none }, { outputs: ['gram'], signal });
+      const made = await this.#session.run({ x, h: none, d: none }, { outputs: ['gram', 'sum'], signal });
       made.gram!.as('float32').forEach((value, i) => {
         gram[i]! += value;
       });
+      made.sum!.as('float32').forEach((value, i) => {
+        sum[i]! += value;
+      });
       rows += x.dims[0]!;
     }
-    return { gram, rows };
+    return { gram, sum, rows };
   }
 
   /** Sum over the columns d of a matrix [k, n] of d^T H d: what the outputs X D have in energy where H = X^T X. */

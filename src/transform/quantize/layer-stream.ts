@@ -4,6 +4,7 @@ import {
   cloneModel,
   type Model,
   makeGraph,
+  makeNode,
   type Node,
   readsOf,
   type Tensor,
@@ -13,11 +14,12 @@ import {
   valueOfConstant,
 } from '../../graph/index.ts';
 import { openSession } from '../../run/index.ts';
+import { spreadIndices } from './calibrate/spread.ts';
 import { Gram } from './gram.ts';
 import type { LinearLayer } from './linear-layers.ts';
 
 export interface StreamOptions {
-  /** Samples per run, and at most so many samples in all. */
+  /** Samples per run, and at most so many samples in all, evenly spread. */
   readonly batch: number;
   readonly samples: number;
   readonly progress?: Progress;
@@ -28,15 +30,25 @@ export interface StreamOptions {
 export interface Activations {
   /** X^T X [k, k], X the activations as rows. */
   readonly gram: Float64Array;
+  /** Sum of the rows [k]. */
+  readonly sum: Float64Array;
   readonly rows: number;
 }
 
-/** Sees a layer with its activations; a weight (of the layer's own shape) that it returns takes the place of the old one. */
+/** What takes the place of a layer's weight. */
+export interface Replacement {
+  /** Of the layer's own shape. */
+  readonly weight: Tensor;
+  /** Added to what the layer gives: float32 [n]. */
+  readonly shift?: Tensor;
+}
+
+/** Sees a layer with its activations; what it returns takes the place of the weight. */
 export type LayerVisitor = (
   layer: LinearLayer,
   activations: Activations,
   gram: Gram,
-) => Promise<Tensor | undefined> | Tensor | undefined;
+) => Promise<Replacement | undefined> | Replacement | undefined;
 
 /**
  * Shows every layer the activations that it reads, in the order of the graph. The graph is run piece by piece, each once: what the
@@ -88,6 +100,8 @@ class Stream {
   readonly nodes: readonly Node[];
   readonly #model: Model;
   readonly #constants = new Map<string, Tensor>();
+  /** What stands behind a node whose outputs are shifted. */
+  readonly #added = new Map<Node, Node>();
   readonly #lastRead = new Map<string, number>();
   /** Values of each batch that are still to be read. */
   #values = new Map<string, Tensor[]>();
@@ -118,7 +132,7 @@ class Stream {
       type.kind !== 'tensor' || this.#constants.has(name) ? [] : [{ ...type, name }],
     );
     for (const { name } of ports) this.#values.set(name, []);
-    const indices = Array.from({ length: Math.min(samples, dataset.size) }, (_, i) => i);
+    const indices = spreadIndices(dataset.size, samples);
     for await (const { feeds } of bind(dataset, ports, { batch, indices, signal })) {
       for (const { name } of ports) this.#values.get(name)!.push(feeds[name]!);
       this.#batches++;
@@ -130,16 +144,24 @@ class Stream {
     return this.#values.get(name)!;
   }
 
-  replace(node: Node, weight: Tensor): void {
+  replace(node: Node, { weight, shift }: Replacement): void {
     // Under a name of its own: others may read the old one.
     const name = `${node.inputs[1]} replaced in ${node.name}`;
     this.#constants.set(name, weight);
     node.inputs[1] = name;
+    if (shift === undefined) return;
+    const [row, raw] = [`${name}: shift`, `${name}: raw`];
+    this.#constants.set(row, shift);
+    this.#added.set(node, makeNode('Add', [raw, row], [...node.outputs]));
+    node.outputs = [raw];
   }
 
   /** Runs the nodes before `position` that have not been run. */
   async advance(position: number, signal: AbortSignal | undefined): Promise<void> {
-    const piece = this.nodes.slice(this.#done, position);
+    const piece = this.nodes.slice(this.#done, position).flatMap((node) => {
+      const added = this.#added.get(node);
+      return added === undefined ? [node] : [node, added];
+    });
     const made = piece.flatMap(({ outputs }) => outputs.filter((name) => this.#isRead(name, position)));
     if (made.length > 0) await this.#run(piece, made, signal);
     for (const name of [...this.#values.keys()]) {

@@ -19,7 +19,7 @@ export interface SmoothOptions extends Selection {
   readonly explicit: 'pays' | 'never';
   /** Weights of fewer elements stay as they are. */
   readonly least: number;
-  /** Samples per run, and at most so many samples in all. */
+  /** Samples per run, and at most so many samples in all, evenly spread. */
   readonly batch: number;
   readonly samples: number;
 }

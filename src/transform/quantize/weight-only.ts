@@ -87,6 +87,8 @@ export function requireBlockSize({ blockSize }: Pick<WeightOnlyOptions, 'blockSi
 export interface Prepared {
   readonly made: BlockedWeight;
   readonly told: string;
+  /** Added to what the node gives: float32 [n]. */
+  readonly shift?: Tensor;
 }
 
 /** The rewriting itself, unchecked. `prepared`: weights by the name of the node that multiplies them; the rest is rounded here. */
@@ -171,11 +173,13 @@ class Rewriter {
     const { bits, blockSize, accuracyLevel } = this.#options;
     const added = gemm ? node.inputs[2] : undefined;
     const bias = added ? this.#biasRow(scope, added, n) : undefined;
+    const shift = this.#prepared.get(node.name)?.shift;
     const apart = added !== undefined && added !== '' && bias === undefined;
     const result = apart ? this.#name(`${node.outputs[0]}_product`) : node.outputs[0]!;
     // Inputs 3 to 5: zero points, the deprecated g_idx, the bias.
     const all = [node.inputs[0]!, ...inputs];
-    if (bias) all.push(...Array<string>(5 - all.length).fill(''), bias);
+    const row = shift === undefined ? bias : this.#shifted(scope, node, bias, shift);
+    if (row) all.push(...Array<string>(5 - all.length).fill(''), row);
     const made = makeNode(
       'MatMulNBits',
       all,
@@ -212,6 +216,14 @@ class Rewriter {
       tensor.size === 1 ? Tensor.float32([n], new Float32Array(n).fill(values[0]!)) : tensor.reshape([n]),
     );
     return row;
+  }
+
+  #shifted(scope: Scope, node: Node, bias: string | undefined, shift: Tensor): string {
+    const old = bias === undefined ? undefined : constantIn(scope, bias)!.as('float32');
+    const values = shift.as('float32').map((by, i) => by + (old?.[i] ?? 0));
+    const name = this.#name(`${bias ?? node.outputs[0]}_shifted`);
+    scope.graph.initializers.set(name, Tensor.float32(shift.dims, values));
+    return name;
   }
 
   #weightProblem(tensor: Tensor | undefined): string | undefined {
