@@ -8,12 +8,9 @@ const BENCHMARKS = [
   'recipes',
   'qat',
   'train-speed',
-<<<<<<< HEAD
   'headline',
   'tokens',
-=======
   'weight-methods',
->>>>>>> 6d6bb2a (GPTQ corrects the means of the outputs and rounds for the rest; calibration samples are spread over the data; a benchmark of the weight methods)
   'search-quality',
   'search-record',
   'exits',
