@@ -12,6 +12,7 @@ import {
 } from '../src/measure/index.ts';
 import { optimize, type Rates, ratesOf } from '../src/optimize/index.ts';
 import { describeMachine, openSession, type Session } from '../src/run/index.ts';
+import { openStaged, type StagedModel } from '../src/staged/index.ts';
 import { option, wanted } from './arguments.ts';
 import { heading } from './heading.ts';
 import { type HeadlineCase, headlineCases } from './headline-cases.ts';
@@ -63,6 +64,8 @@ interface Entry {
   readonly kind: Kind;
   readonly title: string;
   readonly model: Model | string;
+  /** With early exits: the stages, which answer batches; `model` is then one file for single samples. */
+  readonly staged?: StagedModel;
   /** For throughput, and for a single call. */
   readonly setting?: Setting;
   readonly single?: Setting;
@@ -90,7 +93,7 @@ for (const one of cases.filter(({ name }) => wanted(name))) {
 async function rowsOf(one: HeadlineCase): Promise<Row[]> {
   const data = await buffered(await one.data());
   const parts = await split(data, { seed: SEED });
-  const { story, model } = await optimize({
+  const { story, model, staged } = await optimize({
     model: one.model,
     data,
     trainingData: await one.training?.(),
@@ -108,11 +111,16 @@ async function rowsOf(one: HeadlineCase): Promise<Row[]> {
     kind: 'everything',
     title: chosen.title,
     model,
+    staged,
     setting: story.settings as Setting,
     single: story.latencySettings as Setting,
     words: String(chosen.settings.run),
   });
-  const many = await race(entries, parts.heldOut, seconds);
+  const inBatches = entries.map((entry) => ({
+    ...entry,
+    model: (entry.setting?.batch ?? 1) > 1 ? (entry.staged ?? entry.model) : entry.model,
+  }));
+  const many = await race(inBatches, parts.heldOut, seconds);
   const single = await race(
     entries.map(({ title, model, single }) => ({ title, model, setting: single })),
     parts.heldOut,
@@ -158,12 +166,11 @@ async function accuracies(
   data: Dataset,
 ): Promise<Evaluation[]> {
   const metric = metricByName(one.metric, { output: one.output });
-  const opened = async (model: Model | string) => openSession(model, { level: 'all' });
-  const reference: Session | undefined = metric.needs.reference ? await opened(one.model) : undefined;
+  const reference: Session | undefined = metric.needs.reference ? await openSession(one.model) : undefined;
   const found: Evaluation[] = [];
   try {
-    for (const { model } of entries) {
-      const session = await opened(model);
+    for (const { model, staged } of entries) {
+      const session: Session = staged === undefined ? await openSession(model) : await openStaged(staged);
       try {
         found.push(await evaluate(session, data, metric, { reference, seed: SEED }));
       } finally {

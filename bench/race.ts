@@ -1,7 +1,8 @@
 import { bind, type Dataset, planBatch } from '../src/data/index.ts';
 import type { Model } from '../src/graph/index.ts';
-import { type Comparison, comparePaired, throughputCurve } from '../src/measure/index.ts';
-import { availableCores, type OrtSession, openSession, type SessionSettings } from '../src/run/index.ts';
+import { type Comparison, comparePaired, looperOf, throughputCurve } from '../src/measure/index.ts';
+import { availableCores, openSession, type Session, type SessionSettings } from '../src/run/index.ts';
+import { openStaged, type StagedModel } from '../src/staged/index.ts';
 
 /** Of splits, races and bootstraps. */
 export const SEED = 0;
@@ -20,20 +21,23 @@ export interface Setting {
 
 /** All in turns within one run; ratios are to the first. */
 export async function race(
-  entries: readonly { title: string; model: Model | string; setting?: Setting }[],
+  entries: readonly { title: string; model: Model | string | StagedModel; setting?: Setting }[],
   data: Dataset,
   seconds: number,
 ): Promise<readonly Comparison[]> {
-  const sessions: OrtSession[] = [];
+  const sessions: Session[] = [];
   try {
     const contestants = [];
     for (const { title, model, setting = { ...DEFAULTS, batch: 1 } } of entries) {
       const { batch, ...rest } = setting;
-      const session = await openSession(model, rest);
+      const staged = typeof model !== 'string' && 'stages' in model;
+      const session = staged ? await openStaged(model, rest) : await openSession(model, rest);
       sessions.push(session);
       const samplesPerRun = planBatch(data, session.inputs, batch).batch;
-      const feeds = await feedsOf(session, data, samplesPerRun);
-      contestants.push({ name: title, session, feeds, samplesPerRun });
+      // Where samples leave decides what stages cost: they see more of them.
+      const feeds = await feedsOf(session, data, samplesPerRun, staged ? Math.ceil(256 / samplesPerRun) : 4);
+      const looper = 'loop' in session ? session : looperOf(session, { parallel: setting.instances });
+      contestants.push({ name: title, session: looper, feeds, samplesPerRun });
     }
     return (await comparePaired(contestants, { seconds, seed: SEED, warmUpAtMost: 0.3 })).contestants;
   } finally {
@@ -41,11 +45,11 @@ export async function race(
   }
 }
 
-async function feedsOf(session: OrtSession, data: Dataset, batch: number) {
+async function feedsOf(session: Session, data: Dataset, batch: number, count = 4) {
   const feeds = [];
   for await (const part of bind(data, session.inputs, { batch })) {
     if (part.indices.length === batch) feeds.push(part.feeds);
-    if (feeds.length === 4) break;
+    if (feeds.length === count) break;
   }
   return feeds;
 }

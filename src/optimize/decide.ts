@@ -4,7 +4,7 @@ import type { Goal } from './goal.ts';
 import type { Judge } from './judge.ts';
 import { objectiveOf, speedObjection } from './objective.ts';
 import { paretoFront } from './pareto.ts';
-import type { Variant } from './variant.ts';
+import { runnableOf, type Variant } from './variant.ts';
 
 /** Variants that go to the last test at most: each costs a run over the held-out part. */
 const FINALISTS = 5;
@@ -54,7 +54,7 @@ export async function chooseAmong(
     return false;
   });
   const passed = await fixedSequence(fast, async (variant) => {
-    variant.heldOut ??= await judge.evaluate(variant.model, 'heldOut', variant.title, variant.settings);
+    variant.heldOut ??= await judge.evaluate(runnableOf(variant), 'heldOut', variant.title, variant.settings);
     const objection = accuracyObjection(variant, goal, judge.metric);
     if (objection === undefined) return true;
     variant.status = 'rejected';

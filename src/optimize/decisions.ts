@@ -72,17 +72,15 @@ function refusal(
 ): string {
   const made = used.filter(({ variant }) => variant !== undefined);
   if (made.length === 0) return used[0]!.observation.failed ?? 'it could not be made';
-  const best = bestOf(made);
+  const [cheapest] = [...made].sort((a, b) => a.observation.objective! - b.observation.objective!);
+  const paid = shipped?.observation.objective ?? Number.POSITIVE_INFINITY;
+  const told = (look: Look) => `${look.variant!.title}: ${figures(look, outcome, goal)}`;
+  if (cheapest!.observation.objective! < paid && cheapest!.variant !== shipped?.variant) {
+    return `${told(cheapest!)}; ${cheapest!.variant!.why}`;
+  }
   const than = shipped === undefined ? '' : `; shipped: ${figures(shipped, outcome, goal)}`;
-  if (best !== undefined) return `${best.variant!.title}: ${figures(best, outcome, goal)}${than}`;
-  const [nearest] = [...made].sort((a, b) => overrun(a) - overrun(b));
-  const { variant } = nearest!;
-  const why = variant!.status === 'rejected' ? `, ${variant!.why}` : ', which the goal does not surely allow';
-  return `${variant!.title}: ${figures(nearest!, outcome, goal)}${why}`;
+  return `${told(bestOf(made) ?? cheapest!)}${than}`;
 }
-
-const overrun = ({ observation }: Look) =>
-  Math.max(...Object.values(observation.held ?? {}).map(({ value }) => value));
 
 /** What a look found: the objective against the model as given, and the loss. */
 function figures(

@@ -24,22 +24,22 @@ export class FeedStore {
     return planBatch(this.#dataset, inputs, wanted).batch;
   }
 
-  /** A few batches of exactly this many samples (see batchFor). */
-  feeds(inputs: readonly Port[], batch: number): Promise<readonly Feeds[]> {
-    const key = JSON.stringify([inputs.map(({ name, dtype, shape }) => [name, dtype, shape]), batch]);
+  /** Some batches, `count` at most, of exactly this many samples (see batchFor). */
+  feeds(inputs: readonly Port[], batch: number, count = DISTINCT): Promise<readonly Feeds[]> {
+    const key = JSON.stringify([inputs.map(({ name, dtype, shape }) => [name, dtype, shape]), batch, count]);
     let found = this.#kept.get(key);
     if (found === undefined) {
-      found = this.#read(inputs, batch);
+      found = this.#read(inputs, batch, count);
       this.#kept.set(key, found);
     }
     return found;
   }
 
-  async #read(inputs: readonly Port[], batch: number): Promise<readonly Feeds[]> {
+  async #read(inputs: readonly Port[], batch: number, count: number): Promise<readonly Feeds[]> {
     const feeds: Feeds[] = [];
     for await (const part of bind(this.#dataset, inputs, { batch })) {
       if (part.indices.length === batch) feeds.push(part.feeds);
-      if (feeds.length === DISTINCT) break;
+      if (feeds.length === count) break;
     }
     return feeds;
   }

@@ -13,7 +13,8 @@ import {
   type MetricOptions,
   metricByName,
 } from '../measure/index.ts';
-import { type OrtSession, openSession, type Port, type Session } from '../run/index.ts';
+import { openSession, type Port, type Session } from '../run/index.ts';
+import { type Entrant, openEntrant, openRunnable, type Runnable } from './contestant.ts';
 import type { FeedStore } from './feed-store.ts';
 import type { Goal } from './goal.ts';
 import type { Journal } from './journal/journal.ts';
@@ -110,14 +111,14 @@ export class Judge {
    * provider and the graph level are those of `settings`: other kernels may round otherwise.
    */
   async evaluate(
-    model: Model,
+    runnable: Runnable,
     part: Part,
     name: string,
     settings?: RunSettings,
   ): Promise<{ evaluation: Evaluation; drop: Drop }> {
     const { goal, seed, signal } = this.#o;
     const baseline = await this.baseline(part);
-    const evaluation = await this.#evaluate(model, part, name, settings);
+    const evaluation = await this.#evaluate(runnable, part, name, settings);
     const drop = compareEvaluations(baseline, evaluation, this.metric, {
       level: goal.confidence,
       oneSided: true,
@@ -172,16 +173,11 @@ export class Judge {
     return this.#samplesOf('first').indices === undefined;
   }
 
-  async #evaluate(
-    model: Model | string,
-    part: Part,
-    name: string,
-    settings?: RunSettings,
-  ): Promise<Evaluation> {
+  async #evaluate(runnable: Runnable, part: Part, name: string, settings?: RunSettings): Promise<Evaluation> {
     const { provider, level } = settings ?? defaultRunSettings(this.#o.cores);
     const seen = part === 'first' && this.firstIsAll ? 'search' : part;
     const step = `${seen} accuracy of ${name} on ${provider}, ${level}`;
-    const evaluation = await this.#o.journal.step(step, () => this.#measure(model, seen, provider, level));
+    const evaluation = await this.#o.journal.step(step, () => this.#measure(runnable, seen, provider, level));
     if (this.#recorded.has(step)) return evaluation;
     this.#recorded.add(step);
     const { record } = evaluation;
@@ -190,7 +186,7 @@ export class Judge {
   }
 
   async #measure(
-    model: Model | string,
+    runnable: Runnable,
     part: Part,
     provider: RunSettings['provider'],
     level: RunSettings['level'],
@@ -199,10 +195,8 @@ export class Judge {
     const { dataset, indices } = this.#samplesOf(part);
     const plain = defaultRunSettings(cores);
     const reference = this.metric.needs.reference ? await this.#referenceSession() : undefined;
-    const own = model === this.#o.original && reference !== undefined;
-    const session = own
-      ? reference
-      : await openSession(model, sessionSettings({ ...plain, provider, level }));
+    const own = runnable === this.#o.original && reference !== undefined;
+    const session = own ? reference : await openRunnable(runnable, { ...plain, provider, level });
     try {
       return await evaluate(session, dataset, this.metric, {
         reference,
@@ -226,7 +220,7 @@ export class Judge {
   }
 
   /** Speed of a variant against the model as given: at its settings, and for a single sample where that is asked for. */
-  async race(model: Model, name: string, settings: RunSettings, length: RaceLength): Promise<Timing> {
+  async race(runnable: Runnable, name: string, settings: RunSettings, length: RaceLength): Promise<Timing> {
     const { single, seconds, rounds } = length;
     const alike =
       (settings.batch === 1 && settings.instances === 1 && single === undefined) ||
@@ -234,8 +228,8 @@ export class Judge {
     const step = `race of ${name} at ${JSON.stringify(settings)} for ${seconds} s${single === undefined ? '' : ` and at ${JSON.stringify(single)}`}`;
     const { timing, records } = await this.#o.journal.step(step, async () => {
       const parted = alike || single === undefined ? seconds : seconds / 2;
-      const many = await this.#race(model, name, settings, parted, rounds);
-      const one = alike ? many : single && (await this.#race(model, name, single, parted, rounds));
+      const many = await this.#race(runnable, name, settings, parted, rounds);
+      const one = alike ? many : single && (await this.#race(runnable, name, single, parted, rounds));
       const timing: Timing = {
         given: {
           throughput: many.given.throughput.value,
@@ -256,7 +250,7 @@ export class Judge {
   }
 
   async #race(
-    model: Model | string,
+    runnable: Runnable,
     name: string,
     settings: RunSettings,
     seconds: number,
@@ -264,22 +258,10 @@ export class Judge {
   ): Promise<Race> {
     const { original, cores, seed, signal, feeds } = this.#o;
     const plain = defaultRunSettings(cores);
-    const given = await openSession(original, sessionSettings(plain));
-    const variant = await openSession(model, sessionSettings(settings));
+    const pair: Entrant[] = [];
     try {
-      const contestant = async (title: string, session: OrtSession, wanted: number) => {
-        const batch = feeds.batchFor(session.inputs, wanted);
-        return {
-          name: title,
-          session,
-          feeds: await feeds.feeds(session.inputs, batch),
-          samplesPerRun: batch,
-        };
-      };
-      const pair = [
-        await contestant('as given', given, 1),
-        await contestant(name, variant, settings.batch),
-      ] as const;
+      pair.push(await openEntrant(original, 'as given', plain, feeds, seed));
+      pair.push(await openEntrant(runnable, name, settings, feeds, seed));
       const compared = await comparePaired(pair, {
         seconds,
         slice: SLICE,
@@ -289,8 +271,7 @@ export class Judge {
         signal,
         settings: [{ ...plain }, { ...settings }],
       });
-      const tail = async (at: 0 | 1) => {
-        const { session, feeds: batches } = pair[at];
+      const tail = async ({ session, feeds: batches }: Entrant) => {
         const { latencies } = await session.loop(batches, { seconds: Math.min(0.5, seconds / 8), signal });
         const sorted = latencies.slice().sort();
         return sorted[Math.min(sorted.length - 1, Math.floor(0.99 * sorted.length))] ?? Number.NaN;
@@ -299,12 +280,12 @@ export class Judge {
       return {
         given: first,
         ours: second,
-        givenP99: await tail(0),
-        p99: await tail(1),
+        givenP99: await tail(pair[0]!),
+        p99: await tail(pair[1]!),
         records: compared.records,
       };
     } finally {
-      await Promise.all([given.dispose(), variant.dispose()]);
+      await Promise.all(pair.map((entrant) => entrant.dispose()));
     }
   }
 

@@ -17,7 +17,7 @@ import {
   settingsOf,
   type TrainingTimes,
 } from './space/recipe-of.ts';
-import type { Timing, Variant } from './variant.ts';
+import { runnableOf, type Timing, type Variant } from './variant.ts';
 
 export interface LooksOptions {
   readonly kitchen: Kitchen;
@@ -162,18 +162,51 @@ export class Looks {
     const { judge, single, goal } = this.#o;
     if (this.rungOf(variant) < rung) {
       const part = rung === 0 ? 'first' : 'search';
-      const { evaluation, drop } = await judge.evaluate(variant.model, part, variant.title);
+      const { evaluation, drop } = await judge.evaluate(runnableOf(variant), part, variant.title);
       variant.evaluation = evaluation;
       variant.drop = drop;
-      if (rung > 0) variant.noise = variant.faithful ? 0 : await judge.noise(variant.model, variant.title);
+      if (rung > 0) variant.noise = await this.#noiseOf(variant);
       this.#rungs.set(variant, rung);
     }
     const length = RACE[rung as 0 | 1];
-    const timing = await judge.race(variant.model, variant.title, settings, {
+    const timing = await judge.race(runnableOf(variant), variant.title, settings, {
       ...length,
       ...(rung > 0 && goal.minimize !== 'latency' && { single }),
     });
     return timing;
+  }
+
+  /** Of a model with exits it says little: samples that left have answers of another head. */
+  async #noiseOf({ faithful, exits, model, title }: Variant): Promise<number | undefined> {
+    if (faithful) return 0;
+    return exits === undefined ? this.#o.judge.noise(model, title) : undefined;
+  }
+
+  /** A look in full at a variant that was made elsewhere. */
+  async lookAt(variant: Variant, point: Point, why: string): Promise<Look> {
+    const { budget, goal, heldOut } = this.#o;
+    this.#variants.set(variant.title, variant);
+    const [before, rung, { settings }] = [budget.elapsed, RUNGS - 1, variant];
+    const timing = await this.#assess(variant, settings, rung);
+    const observation = observationOf(point, rung, variant, timing, goal, heldOut);
+    const look: Look = {
+      point,
+      rung,
+      why,
+      variant,
+      settings,
+      timing,
+      observation,
+      seconds: budget.elapsed - before,
+    };
+    this.#taken.push(look);
+    return look;
+  }
+
+  /** Notes that what was wanted could not be made. */
+  refused(point: Point, why: string, failed: string, seconds: number): void {
+    const { settings } = this.#o;
+    this.#taken.push({ point, rung: 0, why, settings, seconds, observation: { point, rung: 0, failed } });
   }
 
   /**

@@ -18,6 +18,7 @@ import { assertValid, costOf, inferShapes, type Model } from '../graph/index.ts'
 import { type MetricOptions, metricByName, priceOf } from '../measure/index.ts';
 import { renderHtml, type Story } from '../report/index.ts';
 import { availableCores, describeMachine, openSession } from '../run/index.ts';
+import type { StagedModel } from '../staged/index.ts';
 import { Budget } from './budget.ts';
 import { decisionsOf } from './decisions.ts';
 import { type Goal, makeGoal } from './goal.ts';
@@ -33,6 +34,7 @@ import {
   storyLooks,
   storyVariants,
   verdictOf,
+  wordsOf,
 } from './story-of.ts';
 import type { Variant } from './variant.ts';
 
@@ -74,6 +76,8 @@ export interface OptimizeResult {
   readonly story: Story;
   /** The model to ship: the chosen variant, or the model as given. */
   readonly model: Model;
+  /** Where samples leave early: the stages, for batches; `model` is then one file with nested conditions, for single samples. */
+  readonly staged?: StagedModel;
   readonly bundle?: Bundle;
 }
 
@@ -219,7 +223,7 @@ async function searchAndTell(
   refuseUnmetBounds(goal, outcome, story);
   const bundle =
     options.out === undefined ? undefined : await pack(options.out, shipped, outcome, story, options.model);
-  return { story, model: shipped.model, bundle };
+  return { story, model: shipped.model, staged: shipped.exits?.staged, bundle };
 }
 
 /** What is wrong with the request is said before the long work. */
@@ -237,7 +241,7 @@ async function refuseEarly({ metricOptions, data, price, out }: OptimizeOptions,
 /** What was left out for want of time, and what could not be made. */
 function skippedOf({ looks, ended }: SearchOutcome, budget: Budget): Story['skipped'] {
   for (const { point, observation } of looks) {
-    if (observation.failed !== undefined) budget.skip(Object.values(point).join(' '), observation.failed);
+    if (observation.failed !== undefined) budget.skip(wordsOf(point), observation.failed);
   }
   if (ended === 'time') budget.skip('further looks', `the budget of ${budget.seconds} s was spent`);
   return budget.skipped;
@@ -278,7 +282,9 @@ async function pack(
   original: string,
 ): Promise<Bundle> {
   const session = await openSession(shipped.model, sessionSettings(outcome.single));
-  const [inputs, outputs] = [portsOf(session.inputs), portsOf(session.outputs)];
+  // One file with exits has an output more, which says where samples left.
+  const ports = shipped.exits?.staged ?? session;
+  const [inputs, outputs] = [portsOf(ports.inputs), portsOf(ports.outputs)];
   await session.dispose();
   const models = outcome.chosen === undefined ? [outcome.baseline] : [shipped, outcome.baseline];
   return writeBundle(folder, {
@@ -293,6 +299,7 @@ async function pack(
       goal: { ...story.goal, metric: story.metric.name },
       met: story.met,
     },
+    staged: shipped.exits?.staged,
     models: models.map(({ id, model, recipe }) => ({
       id,
       model,

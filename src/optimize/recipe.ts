@@ -1,3 +1,4 @@
+import { fail } from '../base/index.ts';
 import { weightBytes } from '../files/index.ts';
 import { cloneModel, encodeModel, type Model } from '../graph/index.ts';
 import { measureSensitivity } from '../mix/index.ts';
@@ -18,7 +19,8 @@ import { type RunSettings, sessionSettings } from './settings.ts';
 
 /** A pass with its settings; settings left out are the pass's defaults. */
 export interface Step {
-  readonly pass: PassName;
+  /** A pass, or what is no pass: early exits make several models of one. */
+  readonly pass: PassName | 'early-exits';
   readonly options?: Readonly<Record<string, unknown>>;
   /** The step in words, for people. */
   readonly words: string;
@@ -90,6 +92,7 @@ export class Kitchen {
 
   async #make(recipe: Recipe, step: Step): Promise<Cooked> {
     const before = await this.cook(recipe.slice(0, -1));
+    if (step.pass === 'early-exits') throw fail('INTERNAL', 'early exits are no pass');
     const pass = passByName(step.pass);
     const options = { ...pass.defaults, ...step.options, ...(await this.#counted(step, before.model)) };
     const result = await pass.apply(before.model, options, this.#context);

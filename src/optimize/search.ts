@@ -32,7 +32,8 @@ import {
   tuneLatency,
   tuneThroughput,
 } from './tune.ts';
-import type { Variant } from './variant.ts';
+import { runnableOf, type Variant } from './variant.ts';
+import { beforeRounding, exitsAbsent, exitVariants, withExits } from './with-exits.ts';
 
 export interface SearchOptions {
   /** The model as given: its path where it has one. */
@@ -77,8 +78,12 @@ const UNTIL = { trained: 0.6, looks: 0.72, races: 0.9 } as const;
 const UNTIL_TRAINED = { trained: 0.75, looks: 0.85, races: 0.95 } as const;
 /** Relative gain that is not worth a further look. */
 const TOLERANCE = 0.005;
+/** Share of the budget that is kept for early exits, where they are a choice. */
+const EXITS_SHARE = 0.15;
 /** Seconds of the last race of a finalist: a share of the budget within bounds. */
 const FINAL_RACE = { share: 0.08, least: 2, most: 6 } as const;
+/** With fewer seconds left exits are not tried. */
+const LEAST_EXIT_SECONDS = 8;
 /** Times that finalists are looked at in full and chosen anew. */
 const ROUNDS = 3;
 
@@ -143,7 +148,9 @@ class Search {
       largestBatch: await largestBatchOf(clean, this.#tuneOptions()),
       providers: await startingProviders(),
       minimize: goal.minimize,
+      noExits: exitsAbsent(goal, this.judge.metric.unit, split.search, training),
     }));
+    const reserved = facts.noExits === undefined ? EXITS_SHARE : 0;
     const single = await this.#bestFor('latency', clean);
     const settings = goal.minimize === 'size' ? await this.#bestFor('throughput', clean) : single;
     const times = trainingTimes(families, journal.budget);
@@ -168,18 +175,18 @@ class Search {
       proxy: proxyOf(clean, facts, goal),
       rungs: RUNGS,
       first,
-      initial: first.length,
       tolerance: TOLERANCE,
       seed: this.#o.seed,
       seconds: (point, rung) => {
         const seconds = secondsOfLook(point, rung, looks, times, part, share);
-        const until = trains(point) ? this.#until.trained : this.#until.looks;
+        const until = (trains(point) ? this.#until.trained : this.#until.looks) - reserved;
         return budget.elapsed + seconds < until * budget.seconds ? seconds : Number.POSITIVE_INFINITY;
       },
     });
     // Whatever the time: the clean model is the least that is offered.
     await looks.look(first[0]!, 0, 'the model itself, cleaned');
     const ended = await this.#takeLooks(searcher, looks);
+    if (facts.noExits === undefined) await this.#tryExits(looks);
     await this.#finals(looks, goal.minimize === 'latency' ? undefined : single);
     return this.#decide(looks, { single, facts, ended });
   }
@@ -230,32 +237,77 @@ class Search {
     return more === undefined ? 'nothing promised a gain' : 'time';
   }
 
+  /**
+   * Early exits on the cheapest finalist: what is before its rounding gets heads, which are certified on the search part; as stages for
+   * batches, and as one file for single samples.
+   */
+  async #tryExits(looks: Looks): Promise<void> {
+    const { budget, goal, split, training, seed, journal, progress, signal, metricOptions } = this.#o;
+    looks.settle();
+    const base = finalistsOf(looks.variants, goal).at(-1);
+    const seen = looks.taken.findLast((look) => look.variant === base && look.settings === base?.settings);
+    if (base === undefined || seen === undefined) return;
+    const point = { ...seen.point, exits: 'yes' };
+    const why = 'the cheapest so far, with exits';
+    const { float, int8 } = beforeRounding(base.recipe);
+    const whole = looks.variants.find(
+      ({ recipe }) => recipe === float || JSON.stringify(recipe) === JSON.stringify(float),
+    );
+    const left = goal.maxDrop - Math.max(0, whole?.faithful ? 0 : (whole?.drop?.value ?? 0));
+    const seconds = this.#until.looks * budget.seconds - budget.elapsed;
+    if (left <= 0) return;
+    if (seconds < LEAST_EXIT_SECONDS) {
+      budget.skip('early exits', `the budget of ${budget.seconds} s was spent`);
+      return;
+    }
+    const before = budget.elapsed;
+    const { model } = await this.#kitchen.cook(float);
+    const made = await withExits(model, base.title, {
+      data: split.search,
+      training,
+      maxDrop: left,
+      goal,
+      output: metricOptions?.output,
+      int8,
+      seconds,
+      seed,
+      journal,
+      progress,
+      signal,
+    });
+    if ('failed' in made) {
+      looks.refused(point, why, made.failed, budget.elapsed - before);
+      return;
+    }
+    for (const variant of exitVariants(base, float, made, this.#o.cores, goal))
+      await looks.lookAt(variant, point, why);
+  }
+
   /** The finalists are looked at in full, and race once more, the cheapest first: it is the likeliest to be chosen. */
   async #finals(looks: Looks, single: RunSettings | undefined): Promise<void> {
     const { budget, goal } = this.#o;
     for (let round = 0; round < ROUNDS; round++) {
       looks.settle();
-      const glimpsed = finalistsOf(looks.variants, goal).filter(
-        (variant) => looks.rungOf(variant) < RUNGS - 1,
-      );
+      const finalists = finalistsOf(looks.variants, goal);
+      // The cheapest and the safest are looked at in full whatever the time: one of them can always be offered.
+      const needed = new Set([finalists.at(-1), finalists[0]]);
+      const glimpsed = finalists.filter((variant) => looks.rungOf(variant) < RUNGS - 1).reverse();
       if (glimpsed.length === 0) break;
-      for (const variant of glimpsed.reverse()) {
-        // One is looked at in full whatever the time: something must be known well enough to be told.
-        const some = looks.variants.some((other) => looks.rungOf(other) === RUNGS - 1);
-        if (some && budget.spent > this.#until.races) return;
+      for (const variant of glimpsed) {
+        if (budget.spent > this.#until.races && (round > 0 || !needed.has(variant))) continue;
         const seen = looks.taken.findLast(
           (look) => look.variant === variant && look.settings === variant.settings,
         )!;
         await looks.look(seen.point, RUNGS - 1, 'a finalist');
-        looks.settle();
       }
     }
+    looks.settle();
     const { share, least, most } = FINAL_RACE;
     const seconds = Math.min(most, Math.max(least, share * budget.seconds));
-    for (const variant of finalistsOf(looks.variants, goal).reverse()) {
+    for (const variant of finalistsOf(knownIn(looks), goal).reverse()) {
       if (!budget.allows(`a longer race of ${variant.title}`, this.#until.races)) break;
       const length = { seconds, single };
-      variant.timing = await this.judge.race(variant.model, variant.title, variant.settings, length);
+      variant.timing = await this.judge.race(runnableOf(variant), variant.title, variant.settings, length);
     }
   }
 
@@ -265,7 +317,7 @@ class Search {
   ): Promise<SearchOutcome> {
     const { goal } = this.#o;
     const { variants } = looks;
-    const finalists = finalistsOf(variants, goal);
+    const finalists = finalistsOf(knownIn(looks), goal);
     const chosen = await chooseAmong(finalists, this.#baseline, goal, this.judge);
     for (const variant of variants) if (variant.why === '') variant.why = whyNot(variant, finalists, goal);
     this.#baseline.heldOut = {
@@ -288,6 +340,11 @@ class Search {
       looks: looks.taken,
     };
   }
+}
+
+/** What was looked at in full: nothing else may be offered. */
+function knownIn(looks: Looks): Variant[] {
+  return looks.variants.filter((variant) => looks.rungOf(variant) === RUNGS - 1);
 }
 
 function whyNot(variant: Variant, finalists: readonly Variant[], goal: Goal): string {

@@ -6,6 +6,7 @@ import type { Goal } from './goal.ts';
 import type { Rates } from './rates.ts';
 import type { SearchOutcome } from './search.ts';
 import { settingsInWords } from './settings.ts';
+import type { Point } from './space/dimension.ts';
 import type { Pace, Ratio, Variant } from './variant.ts';
 
 export interface StoryContext {
@@ -160,7 +161,7 @@ export function stepsOf(context: StoryContext): StoryStep[] {
 /** Every look of the search, as the report tells it. */
 export function storyLooks({ outcome }: StoryContext): StoryLook[] {
   return outcome.looks.map(({ point, rung, why, variant, settings, observation, seconds }) => ({
-    what: variant?.title ?? Object.values(point).join(' '),
+    what: variant?.title ?? wordsOf(point),
     settings: settingsInWords(settings),
     rung,
     why,
@@ -169,4 +170,11 @@ export function storyLooks({ outcome }: StoryContext): StoryLook[] {
     failed: observation.failed,
     seconds,
   }));
+}
+
+/** A point in words, where no variant came of it. */
+export function wordsOf(point: Point): string {
+  return Object.entries(point)
+    .map(([name, value]) => `${name} ${value}`)
+    .join(', ');
 }

@@ -65,6 +65,7 @@ export const TECHNIQUES: readonly Technique[] = [
   { name: 'int4 weights alone', ...set('precision', 'weights4'), absent: noMatrices },
   { name: 'int8, learned', ...set('precision', 'aware'), absent: untrained },
   { name: 'int8, roundings learned (AdaRound)', ...set('precision', 'adaround'), absent: untrained },
+  { name: 'early exits', ...set('exits', 'yes'), absent: ({ noExits }) => noExits },
   {
     name: 'batches',
     ...beyond('batch', 1),

@@ -1,6 +1,7 @@
 import type { Model } from '../graph/index.ts';
 import type { Drop, Evaluation } from '../measure/index.ts';
 import type { FusionReport, PassNote } from '../transform/index.ts';
+import type { Exiting, Runnable } from './contestant.ts';
 import type { Recipe } from './recipe.ts';
 import type { RunSettings } from './settings.ts';
 
@@ -46,6 +47,8 @@ export interface Variant {
   readonly title: string;
   readonly recipe: Recipe;
   readonly model: Model;
+  /** Where samples leave early: `model` is then its one file. */
+  readonly exits?: Exiting;
   /** Bytes of the model, weights included. */
   readonly bytes: number;
   /** Outputs equal the baseline's up to rounding, by the declared errors of its passes. */
@@ -65,4 +68,9 @@ export interface Variant {
   timing?: Timing;
   status: 'baseline' | 'chosen' | 'front' | 'dominated' | 'rejected';
   why: string;
+}
+
+/** What is opened to judge a variant. */
+export function runnableOf({ exits, model }: Pick<Variant, 'exits' | 'model'>): Runnable {
+  return exits ?? model;
 }

@@ -13,7 +13,7 @@ export interface SearcherOptions extends BeliefOptions {
   readonly eta?: number;
   /** Points to begin with, the first first. */
   readonly first?: readonly Point[];
-  /** Points looked at before the models are asked; `first` counts. Default 6. */
+  /** Points far from each other that are looked at before the models are asked. Default: 6, or none where `first` are given. */
   readonly initial?: number;
   /** Seconds that a step takes, above 0; Infinity for one that must not be proposed (now). Default: 1 for all. */
   readonly seconds?: (point: Point, rung: number) => number;
@@ -73,7 +73,7 @@ export class Searcher {
 
   /** The points to begin with, then points far from all others, so that every dimension is seen to vary. */
   #first(state: State): Proposal | undefined {
-    const { first = [], initial = 6 } = this.#o;
+    const { first = [], initial = first.length > 0 ? 0 : 6 } = this.#o;
     const given = first.find(
       (point) => !state.has(point) && this.#seconds(point, 0) < Number.POSITIVE_INFINITY,
     );

@@ -24,6 +24,8 @@ export interface SpaceFacts {
   /** Execution providers that really start here, the CPU's first. */
   readonly providers: readonly ProviderName[];
   readonly minimize: Objective;
+  /** Why early exits are no choice; undefined where they are one. They are made last, on what the search found. */
+  readonly noExits?: string;
 }
 
 /** Shares of the MACs that smaller models are made for, the largest first. */
