@@ -14,6 +14,8 @@ export interface ExitParts {
   readonly rule: string;
 }
 
+export type ProofParts = Omit<ExitParts, 'training'>;
+
 /** Shares of the data that are given to prove with. The certificate needs most: its power grows with its samples. */
 const TUNING = 0.25;
 const CERTIFICATION = 0.5;
@@ -44,12 +46,20 @@ export async function divide(
   return { training, ...(await three(rest, seed + 1, `${training.size} to train; `, signal)) };
 }
 
+/** Divides data where nothing is learnt from them: to tune, to certify and to test. Throws DATA_TOO_FEW. */
+export function divideToProve(
+  data: Dataset,
+  { seed, signal }: { readonly seed: number; readonly signal?: AbortSignal },
+): Promise<ProofParts> {
+  return three(data, seed, '', signal);
+}
+
 async function three(
   data: Dataset,
   seed: number,
   words: string,
   signal: AbortSignal | undefined,
-): Promise<Omit<ExitParts, 'training'>> {
+): Promise<ProofParts> {
   const parts = await split(data, { seed, calibration: TUNING, search: CERTIFICATION, signal });
   const named = (part: Dataset, name: string): Dataset => ({ ...part, name: `${data.name} (${name})` });
   const { calibration, search, heldOut } = parts;

@@ -1,7 +1,9 @@
 export { type Answer, type Answers as ModelAnswers, answersOf } from './answers.ts';
 export { type Calibration, expectedCalibrationError, fitTemperature, type Scored } from './calibrate.ts';
+export { type CascadeModel, type CascadeOptions, type CascadeResult, cascadeOf } from './cascade-of.ts';
 export { type ChooseOptions, type ChosenPlaces, choosePlaces, type PlaceRow } from './choose-places.ts';
 export { CONFIDENCE_KINDS, type Judgement, judge, type ScoreReading } from './confidence.ts';
+export { type ExitBundleParts, writeExitBundle } from './exit-bundle.ts';
 export { type ExitsOptions, type ExitsResult, exits } from './exits.ts';
 export { addHeads, type Head, type HeadPlan, type HeadWeights, type MultiExitModel } from './heads.ts';
 export {
