@@ -1,12 +1,58 @@
-import type { ExitReport, Share } from '../exits/index.ts';
-import { quantity, textTable } from '../report/index.ts';
+import type { ExitReport, MeasuredExits, Share } from '../exits/index.ts';
+import type { Measurement } from '../measure/index.ts';
+import { digits, quantity, textTable } from '../report/index.ts';
 
 const percent = (value: number, digits = 1) => `${(100 * value).toFixed(digits)} %`;
 const points = (value: number) => (100 * value).toFixed(2);
 
 /** The report of early exits for a terminal: why here, who leaves where, what is promised, what the test part shows. */
-export function exitsText(report: ExitReport): string {
-  return [placesText(report), exitsTable(report), promise(report), outcome(report)].join('\n\n');
+export function exitsText(report: ExitReport, measured?: MeasuredExits): string {
+  const places = report.places.length > 0 ? [placesText(report)] : [];
+  const speed = measured === undefined ? [] : [speedText(measured)];
+  return [...places, exitsTable(report), promise(report), outcome(report), ...speed].join('\n\n');
+}
+
+/** Speed and energy of each way to run it, against the whole model in the same rounds. */
+function speedText({ batches, inWorker, records }: MeasuredExits): string {
+  const joules = (batch: number, name: string) =>
+    records.find(
+      ({ what, settings }) =>
+        what === 'energy.per-inference' && settings?.batch === batch && settings.contestant === name,
+    );
+  const rows = batches.flatMap(({ batch, contestants }) =>
+    contestants.map(({ name, latency, throughput, throughputRatio, cpuRatio }) => {
+      const energy = joules(batch, name);
+      return [
+        String(batch),
+        name,
+        `${digits(latency.value)} ms`,
+        `${digits(throughput.value)}/s`,
+        ratioText(throughputRatio),
+        ratioText(cpuRatio),
+        energy === undefined ? '–' : quantity(energy.value, 'J'),
+      ];
+    }),
+  );
+  const head = [
+    'batch',
+    'run as',
+    'median call',
+    'samples',
+    'speed of whole',
+    'its CPU time',
+    'energy/sample',
+  ];
+  const single = inWorker.at(-1);
+  const within =
+    single === undefined
+      ? ''
+      : `\n the one file without the messages to its thread: ${ratioText(single.throughputRatio)} times the samples a second of the whole`;
+  return `${textTable(head, rows, ['right', 'left', 'right', 'right', 'right', 'right', 'right'])}${within}`;
+}
+
+function ratioText({ value, interval }: Measurement): string {
+  const bounds = interval === undefined ? '' : ` (${interval.low.toFixed(2)} to ${interval.high.toFixed(2)})`;
+  return `${value.toFixed(2)}${bounds}`;
 }
 
 function placesText({ places, dropped }: ExitReport): string {

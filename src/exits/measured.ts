@@ -19,6 +19,8 @@ export interface MeasureExitsOptions {
   readonly data: Dataset;
   /** The staged model in one file (`nestedIf`); it is raced for single samples. */
   readonly oneFile?: Model | string;
+  /** Other forms of the whole, raced alongside: the one in 8 bits, say. */
+  readonly beside?: readonly { readonly name: string; readonly model: Model | string }[];
   /** Samples in a call. Default 1 and 32. */
   readonly batches?: readonly number[];
   /** Wall-clock seconds for each batch. Default 4. */
@@ -36,7 +38,7 @@ export interface MeasureExitsOptions {
 /** How fast each way of running is at one batch; ratios are to the whole model in the same rounds. */
 export interface MeasuredBatch {
   readonly batch: number;
-  /** The whole, then the stages and the one file as far as they were raced. */
+  /** The whole, those beside it, then the stages and for single samples the one file. */
   readonly contestants: readonly Comparison[];
   /** Share of the samples that each stage answered while it was raced. */
   readonly left: readonly number[];
@@ -78,6 +80,9 @@ export async function measureExits(
   try {
     const original = await openSession(whole, settings);
     open.push({ name: WHOLE, session: original });
+    for (const { name, model } of options.beside ?? []) {
+      open.push({ name, session: await openSession(model, settings) });
+    }
     const pieces = await openStaged(staged, settings);
     open.push({ name: STAGES, session: pieces });
     const single = options.oneFile === undefined ? undefined : await openSession(options.oneFile, settings);

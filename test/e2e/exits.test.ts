@@ -32,13 +32,16 @@ describe('exits', () => {
     assert.equal(code, 0, stderr);
     assert.match(
       stdout,
-      /place behind +work so far[\s\S]*exit1 behind[\s\S]*certified at 95\.0 %[\s\S]*wrote bundle/,
+      /place behind +work so far[\s\S]*exit1 behind[\s\S]*certified at 95\.0 %[\s\S]*batch +run as[\s\S]*1 +one file[\s\S]*32 +stages[\s\S]*wrote bundle/,
     );
     assert.doesNotMatch(stdout, /NaN|undefined|Infinity/);
     const json = JSON.parse(await readFile(join(folder, 'exits.json'), 'utf8'));
     assert.equal(json.certificate.outcome, 'certified');
     assert.ok(json.test.macsShare < 1);
-    const { session } = await openBundle(join(folder, 'bundle'));
+    assert.equal(json.measured.batches.length, 2);
+    const { session, bundle, as } = await openBundle(join(folder, 'bundle'));
+    assert.equal(as, 'stages');
+    assert.deepEqual(Object.keys(bundle.models).slice(0, 2), ['one-file', 'as-given']);
     try {
       for await (const { feeds } of clouds(40, 34).read({ batch: 40 })) {
         const { class: scores } = await session.run({ x: feeds.x! });
@@ -54,6 +57,19 @@ describe('exits', () => {
     const { code, stdout, stderr } = await modicum([...line, '--epochs', '2', '--threads', '1'], folder);
     assert.equal(code, 1, stderr);
     assert.match(stdout, /infeasible: not even with nobody leaving/);
+  });
+
+  test('a cascade: a first model answers what it is sure of', async () => {
+    const line = ['exits', 'net.onnx', '--first', 'net.onnx', '--data', 'data.npz', '--max-drop', '2'];
+    const rest = ['--threads', '1', '--no-speed', '--out', 'cascade'];
+    const { code, stdout, stderr } = await modicum([...line, ...rest], folder);
+    assert.equal(code, 0, stderr);
+    // The same model twice: whoever it is sure of leaves at the first.
+    assert.match(stdout, /leaving +MACs[\s\S]*net +[\s\S]*certified at 95\.0 %[\s\S]*wrote cascade/);
+    assert.doesNotMatch(stdout, /run as/);
+    const { session, bundle } = await openBundle(join(folder, 'cascade'));
+    assert.equal(bundle.stages![0]!.carried.length, 0);
+    await session.dispose();
   });
 
   test('refuses what makes no sense before it begins', async () => {

@@ -1,10 +1,17 @@
+import { basename } from 'node:path';
 import { fail } from '../../base/index.ts';
 import { assertBundlePlace } from '../../bundle/index.ts';
-import { CONFIDENCE_KINDS, type ConfidenceKind, exits } from '../../exits/index.ts';
+import {
+  type CascadeModel,
+  CONFIDENCE_KINDS,
+  type ConfidenceKind,
+  cascadeOf,
+  exits,
+} from '../../exits/index.ts';
 import { loadModel } from '../../files/index.ts';
 import type { Command } from '../command.ts';
 import { loadConfig } from '../config.ts';
-import { writeExits } from '../exits-bundle.ts';
+import { finished, writeExits } from '../exits-bundle.ts';
 import { exitsText } from '../exits-text.ts';
 import { dataOf, numberOf, wholeOf, withData } from '../options.ts';
 
@@ -36,6 +43,11 @@ export const exitsCommand: Command = {
       .option('--int8', 'quantizes to 8 bits before anything is certified')
       .option('--seed <n>', 'of the division of the data and of training', '0')
       .option('--threads <n>', 'threads (default: all cores)')
+      .option(
+        '--first <models...>',
+        'cheaper models of the same task that answer first, cheapest first: a cascade, nothing is trained',
+      )
+      .option('--no-speed', 'leaves out the race against the whole model')
       .option('--out <dir>', 'the folder to write a bundle to')
       .addHelpText(
         'after',
@@ -43,6 +55,7 @@ export const exitsCommand: Command = {
 Examples:
   modicum exits model.onnx --data test.npz --train-data train.npz --max-drop 0.5 --out bundle
   modicum exits model.onnx --data samples.npz --exits 3 --int8 --out bundle
+  modicum exits big.onnx --first small.onnx --data samples.npz --max-drop 0.5 --out bundle
   modicum exits encoder.onnx --data unlabelled.npz --metric agreement --max-drop 1`,
       );
   },
@@ -72,34 +85,55 @@ Examples:
     const threads = whole('threads', options.threads, 1);
     const trainingData = await dataOf({ ...options, data: options.trainData }, config);
     const blind = metric === 'agreement';
-    const result = await exits(await loadModel(path), {
+    const common = {
       data: blind ? withoutLabels(data) : data,
-      trainingData: blind && trainingData !== undefined ? withoutLabels(trainingData) : trainingData,
       maxDrop: numberOf('max-drop', options.maxDrop, 0, 100),
       confidence: numberOf('confidence', options.confidence, 0.5, 0.9999),
-      counts: options.strict === true ? 'lost' : 'net',
-      exits: whole('exits', options.exits, 1),
-      places: options.at as string[] | undefined,
+      counts: options.strict === true ? ('lost' as const) : ('net' as const),
       output: options.output as string | undefined,
       measure,
-      hidden: whole('hidden', options.hidden, 0),
-      joint: options.joint === true,
-      int8: options.int8 === true,
-      training: { epochs: whole('epochs', options.epochs, 1) },
       seed: whole('seed', options.seed, 0),
       ...(threads !== undefined && { settings: { threads } }),
       progress,
       signal,
-    });
-    print(exitsText(result.report));
+    };
+    const first = options.first as string[] | undefined;
+    const made =
+      first === undefined
+        ? await exits(await loadModel(path), {
+            ...common,
+            trainingData: blind && trainingData !== undefined ? withoutLabels(trainingData) : trainingData,
+            exits: whole('exits', options.exits, 1),
+            places: options.at as string[] | undefined,
+            hidden: whole('hidden', options.hidden, 0),
+            joint: options.joint === true,
+            int8: options.int8 === true,
+            training: { epochs: whole('epochs', options.epochs, 1) },
+          })
+        : await cascadeOf(await named([...first, path]), common);
+    const shipped = await finished(made, options.speed !== false, common);
+    const { report, measured } = shipped;
+    print(exitsText(report, measured));
     if (out !== undefined) {
-      await writeExits(out, path, result);
+      await writeExits(out, path, shipped);
       print(`\n wrote ${out}`);
     }
-    return { json: result.report, exit: result.report.certificate.outcome === 'certified' ? 0 : 1 };
+    const json = measured === undefined ? report : { ...report, measured };
+    return { json, exit: report.certificate.outcome === 'certified' ? 0 : 1 };
   },
 };
 
 function withoutLabels<T extends { readonly labels?: unknown }>(data: T): T {
   return { ...data, labels: undefined };
+}
+
+/** Models under the names of their files. */
+async function named(paths: readonly string[]): Promise<CascadeModel[]> {
+  const models: CascadeModel[] = [];
+  for (const path of paths) {
+    const stem = basename(path).replace(/\.onnx$/, '');
+    const twice = models.filter(({ id }) => id === stem || id.startsWith(`${stem}-`)).length;
+    models.push({ id: twice === 0 ? stem : `${stem}-${twice + 1}`, model: await loadModel(path) });
+  }
+  return models;
 }
