@@ -126,7 +126,7 @@ async function row(name: string, result: ExitsResult, int8: Model, measured: Mea
     const found = measured.batches
       .find((one) => one.batch === batch)
       ?.contestants.find((one) => one.name === contestant);
-    return found === undefined ? '–' : times(found.speedRatio);
+    return found === undefined ? '–' : times(found.throughputRatio);
   };
   const macs = `${(100 * test.macsShare).toFixed(1)} % of ${Math.round(costOf(whole).total.macs / 1000).toLocaleString('en')} k`;
   const accuracies = [plain, quantized, early].map(({ value }) => value.toFixed(2)).join(', ');

@@ -35,7 +35,10 @@ export interface MeasureExitsOptions {
   readonly signal?: AbortSignal;
 }
 
-/** How fast each way of running is at one batch; ratios are to the whole model in the same rounds. */
+/**
+ * How fast each way of running is at one batch; ratios are to the whole model in the same rounds. Samples that leave early take less, so
+ * that a median call says little: `throughputRatio` and `cpuRatio` weigh all of them.
+ */
 export interface MeasuredBatch {
   readonly batch: number;
   /** The whole, those beside it, then the stages and for single samples the one file. */
