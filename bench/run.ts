@@ -15,6 +15,7 @@ const BENCHMARKS = [
   'search-record',
   'exits',
   'exits-bound',
+  'mix',
 ];
 const [name = ''] = process.argv.splice(2, 1);
 if (BENCHMARKS.includes(name)) await import(new URL(`${name}.js`, import.meta.url).href);

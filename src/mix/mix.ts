@@ -1,15 +1,7 @@
 import { fail, ModicumError, SILENT, throwIfAborted } from '../base/index.ts';
 import { type Dataset, split } from '../data/index.ts';
 import { assertValid, type Model } from '../graph/index.ts';
-import {
-  ALIKE_WITHIN,
-  type Comparison,
-  type Drop,
-  type Evaluation,
-  type Measurement,
-  type Metric,
-  verdictOf,
-} from '../measure/index.ts';
+import type { Evaluation, Measurement, Metric } from '../measure/index.ts';
 import { probeProviders } from '../run/index.ts';
 import {
   cleanUp,
@@ -20,31 +12,25 @@ import {
   type Precision,
   prepareStatic,
   STATIC_DEFAULTS,
+  withNames,
 } from '../transform/index.ts';
 import { type RatedLayer, rateLayers } from './choices.ts';
+import { conversionTime, crossingsOf } from './crossings.ts';
+import { type Decision, decide } from './decide.ts';
 import { MixJudge } from './judge.ts';
 import { type MixOptions, type MixParts, type Settled, settle } from './options.ts';
 import { pickAssignments } from './pick.ts';
+import type { Conversions } from './polish.ts';
 import { measureSensitivity } from './sensitivity.ts';
-import { measureSpeed } from './speed.ts';
+import { firstFeeds, measureSpeed, type Speeds } from './speed.ts';
 import { makeVariant, uniformVariant, type Variant } from './variant.ts';
 
-export interface MixResult {
-  /** What is best, and why: a mix; one precision for all; or the cleaned model in fp32, where nothing cheaper holds. */
-  readonly verdict: 'mixed' | 'uniform' | 'fp32';
-  readonly why: string;
-  readonly chosen: Variant;
-  /** The best that one precision gives within the bound (fp32 where no other does). */
-  readonly bestUniform: Variant;
-  /** The best mix, against the best uniform in turns within one run; undefined where no mix holds. */
-  readonly bestMix?: { readonly variant: Variant; readonly against: Comparison };
+export interface MixResult extends Decision {
   readonly layers: readonly RatedLayer[];
   readonly variants: readonly Variant[];
   readonly metric: Metric;
   /** The model as given on the held-out part. */
   readonly baseline: Evaluation;
-  /** The chosen one there, and its loss. */
-  readonly heldOut: { readonly evaluation: Evaluation; readonly drop: Drop };
   /** Precisions that were asked for and cannot be had, with the reason. */
   readonly unavailable: readonly { readonly precision: Precision; readonly why: string }[];
   readonly records: readonly Measurement[];
@@ -62,8 +48,8 @@ const OF_CLASSES: ReadonlySet<string> = new Set([
   'kl',
   'perplexity',
 ]);
-/** Variants that go to the held-out part at most. */
-const FINALISTS = 5;
+/** Conversions that seem to take longer than this many times what is assumed were disturbed. */
+const LARGEST_SCALE = 20;
 
 /**
  * Finds the precision of each layer that makes a model cheapest within a bound on its loss. Sensitivity and time of each layer in each
@@ -130,14 +116,11 @@ class Mixer {
     const uniforms = await this.#uniforms(model, layers, passes);
     const sensitivities = await this.#sensitivity(model, layers);
     const { cache, batch, settings, progress } = this.#o;
-    const speeds = await measureSpeed(model, layers, uniforms, this.#parts.calibration, {
-      cache,
-      batch,
-      settings,
-      progress,
-      signal,
-    });
-    const rated = rateLayers(layers, precisions, sensitivities, speeds, minimize);
+    const alternating = await this.#alternating(model, layers, passes);
+    const timed = { cache, batch, settings, progress, signal, ...(alternating && { alternating }) };
+    const speeds = await measureSpeed(model, layers, uniforms, this.#parts.calibration, timed);
+    const rated = rateLayers(layers, precisions, sensitivities, speeds.layers, minimize);
+    const conversions = await this.#conversions(model, layers, speeds, alternating);
     for (const uniform of uniforms) await this.#tune(uniform);
     const built = await pickAssignments(
       rated,
@@ -146,10 +129,10 @@ class Mixer {
         await this.#tune(made);
         return made;
       },
-      { maxDrop, candidates, signal },
+      { maxDrop, candidates, conversions, signal },
     );
     const variants = distinct([...uniforms, ...built]);
-    const decided = await this.#decide(variants);
+    const decided = await decide(variants, this.judge, this.#o);
     return {
       ...decided,
       layers: rated,
@@ -190,6 +173,46 @@ class Mixer {
     return made;
   }
 
+  /** Every other layer in a precision whose activations are of another type: to see what conversions cost. */
+  async #alternating(
+    model: Model,
+    layers: readonly MixLayer[],
+    passes: NonNullable<Settled['passes']>,
+  ): Promise<Variant | undefined> {
+    const { precisions, minimize } = this.#o;
+    if (minimize === 'size') return undefined;
+    for (const precision of ['int8', 'fp16'] as const) {
+      const able = layers.filter((layer) => layer.precisions.includes(precision));
+      if (!precisions.includes(precision) || able.length < 3) continue;
+      const of = (layer: MixLayer) => (able.indexOf(layer) % 2 === 1 ? precision : 'fp32');
+      return makeVariant('alternating', model, layers, of, passes, this.#context);
+    }
+    return undefined;
+  }
+
+  /** Conversions between layers: their sizes, and how their time on this machine compares with what is assumed. */
+  async #conversions(
+    model: Model,
+    layers: readonly MixLayer[],
+    speeds: Speeds,
+    alternating: Variant | undefined,
+  ): Promise<Conversions> {
+    const { batch, signal } = this.#o;
+    if (alternating === undefined || speeds.alternating === undefined) return { crossings: [], scale: 0 };
+    const [feeds = {}] = await firstFeeds(model, this.#parts.calibration, batch, signal);
+    const shapes = Object.fromEntries(Object.entries(feeds).map(([name, { dims }]) => [name, dims]));
+    const crossings = crossingsOf(withNames(model), layers, shapes);
+    const precisionOf = (id: string) => alternating.effective[id] ?? 'fp32';
+    const assumed = conversionTime(crossings, precisionOf);
+    let apart = 0;
+    for (const { id } of layers) {
+      const own = speeds.layers.find(({ layer, precision }) => layer === id && precision === precisionOf(id));
+      apart += own?.microseconds ?? 0;
+    }
+    const scale = assumed > 0 ? (speeds.alternating - apart) / assumed : 0;
+    return { crossings, scale: Math.min(LARGEST_SCALE, Math.max(0, scale)) };
+  }
+
   #sensitivity(model: Model, layers: readonly MixLayer[]) {
     const { precisions, metric, metricOptions, samples, cache, passes, progress, signal } = this.#o;
     return measureSensitivity(model, this.#parts.calibration, {
@@ -209,115 +232,6 @@ class Mixer {
     throwIfAborted(this.#o.signal);
     Object.assign(variant, await this.judge.evaluate(variant, 'search'));
   }
-
-  async #decide(
-    variants: readonly Variant[],
-  ): Promise<Pick<MixResult, 'verdict' | 'why' | 'chosen' | 'bestUniform' | 'bestMix' | 'heldOut'>> {
-    const { maxDrop, minimize } = this.#o;
-    const fp32 = variants.find(({ precision }) => precision === 'fp32')!;
-    const able = variants.filter(
-      (variant) => variant === fp32 || (variant.drop?.value ?? Number.NaN) <= maxDrop,
-    );
-    for (const variant of variants)
-      if (!able.includes(variant)) variant.why = 'loses too much on the tuning part';
-    const raced = await this.judge.race(able);
-    for (const [i, variant] of able.entries()) variant.speed = raced[i]!;
-    const cost = (variant: Variant) => (minimize === 'size' ? variant.bytes : variant.speed!.latency.value);
-    const held = await this.#test(able, fp32, cost);
-    const least = (some: readonly Variant[]) => some.reduce((a, b) => (cost(b) < cost(a) ? b : a));
-    const bestUniform = least(held.filter(({ precision }) => precision !== undefined));
-    const mixes = held.filter(({ precision }) => precision === undefined);
-    const mix = mixes.length > 0 ? least(mixes) : undefined;
-    const against = mix && (await this.judge.race([bestUniform, mix]))[1]!;
-    const gain = mix && against && this.#gain(mix, bestUniform, against);
-    const chosen = gain?.sure ? mix! : bestUniform;
-    for (const variant of held) if (variant !== chosen) variant.why ||= 'holds, and costs more';
-    chosen.why = `the least ${minimize} of those that hold`;
-    return {
-      verdict: gain?.sure ? 'mixed' : chosen === fp32 ? 'fp32' : 'uniform',
-      why: gain?.why ?? 'no mix holds on the held-out part that one precision for all does not give',
-      chosen,
-      bestUniform,
-      ...(mix && against && { bestMix: { variant: mix, against } }),
-      heldOut: chosen.heldOut!,
-    };
-  }
-
-  /** Whether a mix surely costs less than one precision for all, in words. */
-  #gain(mix: Variant, uniform: Variant, against: Comparison): { sure: boolean; why: string } {
-    const name = uniform.precision ?? uniform.title;
-    if (this.#o.minimize === 'size') {
-      const share = mix.bytes / uniform.bytes;
-      return { sure: share < 1, why: `the mix takes ${(100 * share).toFixed(1)} % of the bytes of ${name}` };
-    }
-    const { value, interval } = against.speedRatio;
-    const range = interval ? ` (${interval.low.toFixed(3)} to ${interval.high.toFixed(3)})` : '';
-    const verdict = verdictOf(interval, against.throughputRatio.interval);
-    const sure = verdict === 'faster';
-    const words = sure ? 'is faster' : verdict === 'slower' ? 'is slower' : 'is not surely faster';
-    return { sure, why: `the mix ${words} than ${name}: ${value.toFixed(3)} times as fast${range}` };
-  }
-
-  /**
-   * The finalists on the held-out part, from the safest to the cheapest, up to the first that may lose too much: each is then tested at
-   * the full level (Maurer, Hothorn and Lehmacher 1995). The order was set by the tuning part alone. fp32 computes what was given,
-   * up to rounding, and need not be proved.
-   */
-  async #test(
-    able: readonly Variant[],
-    fp32: Variant,
-    cost: (variant: Variant) => number,
-  ): Promise<Variant[]> {
-    const { maxDrop } = this.#o;
-    fp32.heldOut = await this.judge.evaluate(fp32, 'heldOut');
-    const risk = (variant: Variant) => variant.drop?.interval.high ?? Number.POSITIVE_INFINITY;
-    const others = able.filter((variant) => variant !== fp32);
-    const finalists = finalistsOf(others, risk, cost);
-    for (const variant of others)
-      if (!finalists.includes(variant)) variant.why = 'another is as safe and costs less';
-    const passed: Variant[] = [fp32];
-    for (const [i, variant] of finalists.entries()) {
-      variant.heldOut = await this.judge.evaluate(variant, 'heldOut');
-      const { high } = variant.heldOut.drop.interval;
-      if (high <= maxDrop) {
-        passed.push(variant);
-        continue;
-      }
-      variant.why = `may lose ${high.toFixed(2)} on the held-out part`;
-      for (const later of finalists.slice(i + 1))
-        later.why = 'a safer one already failed on the held-out part';
-      break;
-    }
-    return passed;
-  }
-}
-
-/** The front of risk and cost, from the safest to the cheapest, of uniforms and of mixes each: they are to be compared. */
-function finalistsOf(
-  variants: readonly Variant[],
-  risk: (variant: Variant) => number,
-  cost: (variant: Variant) => number,
-): Variant[] {
-  const front = (some: readonly Variant[]) =>
-    some.filter(
-      (one) =>
-        !some.some(
-          (other) =>
-            other !== one &&
-            risk(other) <= risk(one) &&
-            cost(other) <= cost(one) &&
-            (risk(other) < risk(one) || cost(other) < cost(one)),
-        ),
-    );
-  const uniforms = front(variants.filter(({ precision }) => precision !== undefined));
-  const mixes = front(variants.filter(({ precision }) => precision === undefined));
-  // From the safest on, what a further risk must pay: within the noise of the clock it would only stand before the next.
-  const paying: Variant[] = [];
-  for (const mix of mixes.sort((a, b) => risk(a) - risk(b) || cost(a) - cost(b))) {
-    if (paying.length === 0 || cost(mix) < (1 - ALIKE_WITHIN) * cost(paying.at(-1)!)) paying.push(mix);
-  }
-  const cheapest = paying.slice(-(FINALISTS - 1));
-  return [...uniforms, ...cheapest].sort((a, b) => risk(a) - risk(b) || cost(b) - cost(a));
 }
 
 /** Each effective assignment once: what goes back to fp32 can make two the same. */

@@ -1,7 +1,9 @@
 import { throwIfAborted } from '../base/index.ts';
 import type { MixLayer, Precision } from '../transform/index.ts';
+import { assignmentFront } from './assignment-front.ts';
 import type { RatedLayer } from './choices.ts';
-import { frontOf, type Solution } from './knapsack.ts';
+import type { Solution } from './knapsack.ts';
+import type { Conversions } from './polish.ts';
 import type { Variant } from './variant.ts';
 
 export interface PickOptions {
@@ -9,11 +11,10 @@ export interface PickOptions {
   readonly maxDrop: number;
   /** Assignments built at most. */
   readonly candidates: number;
+  /** What changes of precision from layer to layer cost. Default: nothing. */
+  readonly conversions?: Conversions;
   readonly signal?: AbortSignal;
 }
-
-/** Budgets of the front. */
-const BUDGETS = 24;
 
 /** Builds a variant of picks (numbers of choices, layer by layer) and evaluates it on the tuning part. */
 export type Build = (title: string, precisionOf: (layer: MixLayer) => Precision) => Promise<Variant>;
@@ -29,13 +30,8 @@ export async function pickAssignments(
   options: PickOptions,
 ): Promise<Variant[]> {
   const { maxDrop, candidates, signal } = options;
-  const front = frontOf(
-    rated.map(({ choices }) => choices),
-    { count: BUDGETS },
-  );
-  const solutions = front
-    .filter(({ picks }) => picks.some((pick) => pick > 0))
-    .sort((a, b) => a.cost - b.cost);
+  const front = assignmentFront(rated, options.conversions ?? { crossings: [], scale: 0 });
+  const solutions = front.filter(({ picks }) => picks.some((pick) => pick > 0));
   const tried = new Map<string, Variant>();
   const attempt = async (picks: readonly number[], title: string): Promise<Variant | undefined> => {
     const key = picks.join();

@@ -37,29 +37,47 @@ export interface SpeedOptions extends KeepOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What was measured of all layers, and of the conversions between them. */
+export interface Speeds {
+  readonly layers: readonly LayerSpeed[];
+  /** Microseconds of all layers of the alternating variant together; undefined where there is none. */
+  readonly alternating?: number;
+}
+
 /**
  * Times every layer in every precision in the running graph: the variants, each the whole model in one precision where it can be, take
- * turns under the runtime's profiler. A layer has a time for the precisions that it really runs in. Kept on the disk by model, machine,
- * versions and settings. Throws what profiling throws.
+ * turns under the runtime's profiler. A layer has a time for the precisions that it really runs in. `alternating` changes its precision
+ * from layer to layer, which shows what conversions cost. Kept on the disk by model, machine, versions and settings. Throws what
+ * profiling throws.
  */
 export async function measureSpeed(
   model: Model,
   layers: readonly MixLayer[],
   variants: readonly Variant[],
   data: Dataset,
-  options: SpeedOptions = {},
-): Promise<LayerSpeed[]> {
-  const { settings = {}, batch = 1, rounds = 5, runs = 15, cache, signal } = options;
+  options: SpeedOptions & { readonly alternating?: Variant } = {},
+): Promise<Speeds> {
+  const { settings = {}, batch = 1, rounds = 5, runs = 15, cache, alternating, signal } = options;
   const key = {
-    models: [modelHash(model), ...variants.map((variant) => modelHash(variant.model))],
+    models: [
+      modelHash(model),
+      ...[...variants, alternating].map((variant) => variant && modelHash(variant.model)),
+    ],
     data: await fingerprint(data, signal),
     machine: describeMachine().id,
     layers: layers.map(({ nodes }) => nodes),
     settings: { ...settings, batch, rounds, runs },
   };
-  const fits = (value: unknown): value is LayerSpeed[] =>
-    Array.isArray(value) && value.every((one) => Number.isFinite(one?.microseconds));
-  const measure = () => profileAll(model, layers, variants, data, options);
+  const fits = (value: unknown): value is Speeds => {
+    const layers: unknown = (value as Partial<Speeds> | undefined)?.layers;
+    return Array.isArray(layers) && layers.every((one) => Number.isFinite(one?.microseconds));
+  };
+  const measure = async (): Promise<Speeds> => {
+    const all = alternating === undefined ? variants : [...variants, alternating];
+    const seen = await profileAll(model, layers, all, data, options);
+    const total = alternating && median(sumsByRound([...seen.at(-1)!.values()]));
+    return { layers: speedsOf(layers, variants, seen), ...(total !== undefined && { alternating: total }) };
+  };
   return kept('speed', key, fits, measure, { cache });
 }
 
@@ -69,7 +87,7 @@ async function profileAll(
   variants: readonly Variant[],
   data: Dataset,
   { settings, batch = 1, rounds = 5, runs = 15, progress = SILENT, signal }: SpeedOptions,
-): Promise<LayerSpeed[]> {
+): Promise<Map<MixLayer, number[]>[]> {
   const owners = ownersOf(withNames(model), layers);
   const feeds = await firstFeeds(variants[0]!.model, data, batch, signal);
   const stage = progress.stage('speed of layers', rounds * variants.length);
@@ -89,9 +107,22 @@ async function profileAll(
         stage.advance();
       }
     }
+    return seen;
   } finally {
     stage.end();
   }
+}
+
+function sumsByRound(times: readonly (readonly number[])[]): number[] {
+  const rounds = Math.max(0, ...times.map(({ length }) => length));
+  return Array.from({ length: rounds }, (_, round) => times.reduce((sum, own) => sum + (own[round] ?? 0), 0));
+}
+
+function speedsOf(
+  layers: readonly MixLayer[],
+  variants: readonly Variant[],
+  seen: readonly ReadonlyMap<MixLayer, readonly number[]>[],
+): LayerSpeed[] {
   const found: LayerSpeed[] = [];
   for (const layer of layers) {
     for (const [i, variant] of variants.entries()) {
@@ -106,7 +137,8 @@ async function profileAll(
   return found;
 }
 
-async function firstFeeds(
+/** A few batches of the first samples, as a model takes them. */
+export async function firstFeeds(
   model: Model,
   data: Dataset,
   batch: number,
