@@ -29,7 +29,7 @@ import { SEED } from './race.ts';
 /**
  * Early exits on top of 8 bits, against the whole model in 8 bits: accuracy and its difference on samples apart, mean work, and time at
  * batch 1 and 32, in turns within one run. `npm run bench -- exits [mnist|spoken-digits|keyword-spotter|recommender|driving...]
- * [--max-drop POINTS] [--exits N] [--joint] [--quick]`.
+ * [--max-drop POINTS] [--exits N] [--by time|macs] [--joint] [--quick]`. Places and thresholds are chosen by measured time unless told.
  */
 const quick = process.argv.includes('--quick');
 const joint = process.argv.includes('--joint');
@@ -64,14 +64,17 @@ async function bench(one: ExitsCase): Promise<void> {
     training: { ...options.training, ...(quick && { epochs: 3 }) },
     jointTraining: { epochs: quick ? 1 : 5, samples: 20_000 },
     maxDrop,
+    by: option('by') === 'macs' ? 'macs' : 'time',
     joint,
     int8: true,
     seed: SEED,
     settings: SETTINGS,
   });
   console.error(`${name}: exits made in ${((performance.now() - began) / 1000).toFixed(0)} s`);
-  for (const { node, depth, accuracy, leaves, chosen } of result.report.places) {
-    const figures = [depth, accuracy, leaves].map((value) => `${(100 * value).toFixed(1)} %`).join(', ');
+  for (const { node, depth, time, accuracy, leaves, chosen } of result.report.places) {
+    const figures = [depth, time ?? depth, accuracy, leaves]
+      .map((value) => `${(100 * value).toFixed(1)} %`)
+      .join(', ');
     console.error(`  ${chosen ? '>' : ' '} ${node}: ${figures}`);
   }
   const int8 = await wholeInt8(result.whole, result.parts.training);

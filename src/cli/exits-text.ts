@@ -55,10 +55,11 @@ function ratioText({ value, interval }: Measurement): string {
   return `${value.toFixed(2)}${bounds}`;
 }
 
-function placesText({ places, dropped }: ExitReport): string {
-  const rows = places.map(({ node, depth, carried, pooling, features, accuracy, leaves, chosen }) => [
+function placesText({ places, dropped, by }: ExitReport): string {
+  const rows = places.map(({ node, depth, time, carried, pooling, features, accuracy, leaves, chosen }) => [
     `${chosen ? '▶' : ' '} ${node}`,
     percent(depth),
+    ...(by === 'time' ? [time === undefined ? '–' : percent(time)] : []),
     String(carried),
     pooling,
     String(features),
@@ -68,6 +69,7 @@ function placesText({ places, dropped }: ExitReport): string {
   const head = [
     'place behind',
     'work so far',
+    ...(by === 'time' ? ['time so far'] : []),
     'carried',
     'pooling',
     'features',
@@ -76,20 +78,31 @@ function placesText({ places, dropped }: ExitReport): string {
   ];
   const gone =
     dropped.length === 0 ? '' : `\n dropped again, since nobody leaves there: ${dropped.join(', ')}`;
-  return `${textTable(head, rows, ['left', 'right', 'right', 'left', 'right', 'right', 'right'])}${gone}`;
+  const align = head.map((title) => (title === 'place behind' || title === 'pooling' ? 'left' : 'right'));
+  return `${textTable(head, rows, align)}${gone}`;
 }
 
-function exitsTable({ exits, wholeMacs, test }: ExitReport): string {
-  const rows = exits.map(({ id, node, macs, leaves, accuracy, threshold, calibration }) => [
+function exitsTable({ exits, wholeMacs, test, by }: ExitReport): string {
+  const rows = exits.map(({ id, node, macs, seconds, leaves, accuracy, threshold, calibration }) => [
     node === '' ? id : `${id} behind ${node}`,
     `${quantity(macs, '')} (${percent(macs / wholeMacs)})`,
+    ...(by === 'time' ? [seconds === undefined ? '–' : quantity(seconds, 's')] : []),
     percent(leaves.value),
     accuracy === undefined ? '–' : within(accuracy),
     threshold === undefined ? '–' : threshold.toFixed(4),
     calibration === undefined ? '–' : calibration.temperature.toPrecision(3),
     calibration === undefined ? '–' : `${points(calibration.eceBefore)} → ${points(calibration.eceAfter)}`,
   ]);
-  const head = ['leaving', 'MACs until then', 'samples', 'right of them', 'threshold', 'temperature', 'ECE'];
+  const head = [
+    'leaving',
+    'MACs until then',
+    ...(by === 'time' ? ['time until then'] : []),
+    'samples',
+    'right of them',
+    'threshold',
+    'temperature',
+    'ECE',
+  ];
   return `${textTable(head, rows)}\n of ${test.n} test samples; ECE: calibration error before and after, in points`;
 }
 

@@ -16,7 +16,7 @@ import { type Answer, type Answers, answersOf } from './answers.ts';
 import { type Calibration, fitTemperature } from './calibrate.ts';
 import { judge } from './confidence.ts';
 import { divideToProve, type ProofParts } from './divide.ts';
-import type { ExitsOptions } from './exits.ts';
+import type { ExitsOptions } from './options.ts';
 import { type ExitReport, type ExitRow, share, sideOutputs, testFigures } from './report.ts';
 import { portsOf, sampleAxes } from './sample-axes.ts';
 import { recordStages, type StageRecord, stageScores } from './tables.ts';

@@ -11,6 +11,8 @@ export interface ChooseOptions {
   /** Multiply-accumulates of the whole model, per sample. */
   readonly total: number;
   readonly answers: readonly Answer[];
+  /** Shares of the whole model's time up to each probe's place, where measured: then time is made least, and not work. */
+  readonly times?: readonly number[];
 }
 
 /** A place, what its probe knows, and whether it was chosen. */
@@ -21,6 +23,8 @@ export interface PlaceRow {
   readonly features: number;
   /** Share of the work behind which it lies. */
   readonly depth: number;
+  /** Share of the time, where measured. */
+  readonly time: number | undefined;
   /** Values that the layers behind need of the layers before. */
   readonly carried: number;
   /** Of the probe on the validation samples, in [0, 1]. */
@@ -34,7 +38,7 @@ export interface ChosenPlaces {
   /** By depth. */
   readonly chosen: readonly Probe[];
   readonly table: readonly PlaceRow[];
-  /** Best expected multiply-accumulates a sample with so many exits (0: the whole model for everybody). */
+  /** Best expected work of a sample as a share of the whole model's (of its time, where measured) with so many exits. */
   readonly expected: readonly number[];
 }
 
@@ -42,18 +46,20 @@ export interface ChosenPlaces {
 const MOST_SETS = 20_000;
 
 /**
- * Chooses the places that make the expected work least, under a model of what leaves: at each place the samples that its probe is
+ * Chooses the places that make the expected work (or time, where measured) least, under a model of what leaves: at each place the samples that its probe is
  * surest of, as many as lose no more right answers than the place's share of the allowed drop. A sample leaves at the first place
  * that would let it go, having paid for every head up to there. Throws USAGE_BAD_OPTION.
  */
 export function choosePlaces(probes: readonly Probe[], options: ChooseOptions): ChosenPlaces {
-  const { exits, maxDrop, total, answers } = options;
+  const { exits, maxDrop, total, answers, times } = options;
   if (!Number.isInteger(exits) || exits < 1) {
     throw fail('USAGE_BAD_OPTION', `a model has one exit or more, not ${exits}`);
   }
-  const sorted = [...probes].sort((a, b) => a.place.macs - b.place.macs);
+  const order = Array.from(probes.keys()).sort((a, b) => probes[a]!.place.macs - probes[b]!.place.macs);
+  const sorted = order.map((i) => probes[i]!);
+  const until = order.map((i) => times?.[i] ?? probes[i]!.place.macs / total);
   const leavers = sorted.map((probe) => leaversOf(probe, maxDrop / exits));
-  const heads = sorted.map(({ features }) => linearMacs(features, answers));
+  const heads = sorted.map(({ features }) => linearMacs(features, answers) / total);
   const samples = sorted[0]?.lost.length ?? 0;
   const cost = (set: readonly number[]) => {
     let sum = 0;
@@ -63,18 +69,18 @@ export function choosePlaces(probes: readonly Probe[], options: ChooseOptions): 
       for (const place of set) {
         spent += heads[place]!;
         if (leavers[place]![i] === 0) continue;
-        spent += sorted[place]!.place.macs;
+        spent += until[place]!;
         left = true;
         break;
       }
-      sum += left ? spent : spent + total;
+      sum += left ? spent : spent + 1;
     }
-    return samples === 0 ? total : sum / samples;
+    return samples === 0 ? 1 : sum / samples;
   };
   const sizes = Array.from({ length: Math.min(exits, sorted.length) }, (_, i) => i + 1);
-  let best: { set: readonly number[]; cost: number } = { set: [], cost: total };
+  let best: { set: readonly number[]; cost: number } = { set: [], cost: 1 };
   let grown: readonly number[] = [];
-  const expected = [total];
+  const expected = [1];
   for (const size of sizes) {
     const sets =
       count(sorted.length, size) <= MOST_SETS
@@ -97,6 +103,7 @@ export function choosePlaces(probes: readonly Probe[], options: ChooseOptions): 
       pooling: poolingText(pooling),
       features,
       depth: place.macs / total,
+      time: times === undefined ? undefined : until[i]!,
       carried: place.frontier.length,
       accuracy,
       leaves: leavers[i]!.reduce((sum, one) => sum + one, 0) / Math.max(1, samples),

@@ -4,7 +4,7 @@ export { type CascadeModel, type CascadeOptions, type CascadeResult, cascadeOf }
 export { type ChooseOptions, type ChosenPlaces, choosePlaces, type PlaceRow } from './choose-places.ts';
 export { CONFIDENCE_KINDS, type Judgement, judge, type ScoreReading } from './confidence.ts';
 export { type ExitBundleParts, writeExitBundle } from './exit-bundle.ts';
-export { type ExitsOptions, type ExitsResult, exits } from './exits.ts';
+export { type ExitsResult, exits } from './exits.ts';
 export { addHeads, type Head, type HeadPlan, type HeadWeights, type MultiExitModel } from './heads.ts';
 export {
   type MeasuredBatch,
@@ -16,6 +16,7 @@ export {
   WHOLE,
 } from './measured.ts';
 export { nestedIf } from './nested-if.ts';
+export type { ExitsOptions } from './options.ts';
 export { exitPlaces, type Place, type PlaceOptions } from './places.ts';
 export type { Pooling } from './pooling.ts';
 export { type Probe, probePlaces } from './probe.ts';

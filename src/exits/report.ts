@@ -26,6 +26,8 @@ export interface ExitRow {
   readonly node: string;
   /** Multiply-accumulates of a sample that leaves here. */
   readonly macs: number;
+  /** Seconds a sample in batches, up to here, where measured. */
+  readonly seconds?: number;
   /** Share of the test samples that leave here, and of these the share that is right (absent where none leaves). */
   readonly leaves: Share;
   readonly accuracy: Share | undefined;
@@ -53,6 +55,8 @@ export interface ExitReport {
   /** How the samples were divided. */
   readonly division: string;
   readonly joint: boolean;
+  /** What the choice of places and thresholds makes least. */
+  readonly by?: 'macs' | 'time';
   readonly int8: boolean;
   /** Multiply-accumulates a sample of the whole model. */
   readonly wholeMacs: number;

@@ -14,6 +14,18 @@ export interface ExitTable {
   readonly whole: Uint8Array;
 }
 
+/** The table with other costs in place of multiply-accumulates: seconds, say. */
+export function withCosts(table: ExitTable, costs: readonly number[]): ExitTable {
+  let sum = 0;
+  return {
+    ...table,
+    macs: costs.map((cost) => {
+      sum += cost;
+      return sum;
+    }),
+  };
+}
+
 /** What becomes of the samples of a table under thresholds. */
 export interface ExitOutcome {
   readonly n: number;

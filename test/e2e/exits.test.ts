@@ -53,10 +53,21 @@ describe('exits', () => {
   });
 
   test('a promise that cannot be given is said, with exit code 1', async () => {
-    const line = ['exits', 'net.onnx', '--data', 'bare.npz', '--metric', 'agreement', '--max-drop', '0.1'];
+    const line = [
+      'exits',
+      'net.onnx',
+      '--data',
+      'bare.npz',
+      '--metric',
+      'agreement',
+      '--max-drop',
+      '0.1',
+      '--by',
+      'time',
+    ];
     const { code, stdout, stderr } = await modicum([...line, '--epochs', '2', '--threads', '1'], folder);
     assert.equal(code, 1, stderr);
-    assert.match(stdout, /infeasible: not even with nobody leaving/);
+    assert.match(stdout, /time so far[\s\S]*infeasible: not even with nobody leaving/);
   });
 
   test('a cascade: a first model answers what it is sure of', async () => {

@@ -34,6 +34,8 @@ export const exitsCommand: Command = {
       .option('--confidence <share>', 'chance with which that holds for samples nobody has seen', '0.95')
       .option('--strict', 'counts lost answers alone, and not those gained against them')
       .option('--exits <n>', 'exits at most', '2')
+      .option('--by <what>', 'what is made least: macs, or time (measured here)', 'macs')
+      .option('--batch <n>', 'samples a call for which time is measured', '8')
       .option('--at <values...>', 'values or nodes to exit behind, in place of a choice')
       .option('--output <name>', 'the output whose scores decide (default: the one with classes)')
       .option('--measure <name>', `how sure an exit is: ${CONFIDENCE_KINDS.join(', ')}`, 'max-probability')
@@ -71,6 +73,10 @@ Examples:
     if (!CONFIDENCE_KINDS.includes(measure)) {
       throw fail('USAGE_BAD_OPTION', `--measure is "${measure}"; there are ${CONFIDENCE_KINDS.join(', ')}`);
     }
+    const by = String(options.by);
+    if (by !== 'macs' && by !== 'time') {
+      throw fail('USAGE_BAD_OPTION', `--by is "${by}"; it takes macs or time`);
+    }
     const out = options.out as string | undefined;
     if (out !== undefined) await assertBundlePlace(out);
     const config = await loadConfig();
@@ -104,6 +110,8 @@ Examples:
             ...common,
             trainingData: blind && trainingData !== undefined ? withoutLabels(trainingData) : trainingData,
             exits: whole('exits', options.exits, 1),
+            by,
+            batch: whole('batch', options.batch, 1),
             places: options.at as string[] | undefined,
             hidden: whole('hidden', options.hidden, 0),
             joint: options.joint === true,
