@@ -23,6 +23,24 @@ export { type Probe, probePlaces } from './probe.ts';
 export type { ExitReport, ExitRow, Share, SideOutput } from './report.ts';
 export { type ExitCut, type SplitStagesOptions, splitStages } from './split-stages.ts';
 export type { ConfidenceKind, ExitRule, Stage, StagedModel } from './staged-model.ts';
+export { StreamDecider, type StreamDecision, type StreamRule } from './stream-decider.ts';
+export {
+  heard,
+  type StreamOptions,
+  type StreamScores,
+  statefulScores,
+  type WindowOptions,
+  windowScores,
+} from './stream-scores.ts';
+export {
+  certifyStream,
+  decideStream,
+  type StreamExitOptions,
+  type StreamReport,
+  type StreamStep,
+  type Streams,
+  streamTable,
+} from './streaming.ts';
 export {
   exitTable,
   type RecordStagesOptions,

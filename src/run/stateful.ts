@@ -31,6 +31,8 @@ export interface StatefulSession {
   step(feeds: Feeds, options?: { readonly transfer?: boolean }): Promise<Fetches>;
   /** Copies of kept values, by the names of their inputs; all unless told. */
   kept(names?: readonly string[]): Promise<Fetches>;
+  /** Begins again with what was kept at first: the next stream. */
+  restart(): Promise<void>;
   dispose(): Promise<void>;
 }
 
@@ -48,14 +50,18 @@ export async function openStateful(model: Model, options: StatefulOptions): Prom
       inputs.filter(({ name }) => name in carry),
       initial,
     );
-    const { packed, transfer } = packFeeds(initial, false);
-    await thread.ask<'keep'>({ kind: 'keep', carry, initial: packed, guard }, transfer);
+    const keep = async () => {
+      const { packed, transfer } = packFeeds(initial, false);
+      await thread.ask<'keep'>({ kind: 'keep', carry, initial: packed, guard }, transfer);
+    };
+    await keep();
     const back = new Set(Object.values(carry));
     return new Stateful(
       thread,
       inputs.filter(({ name }) => !(name in carry)),
       outputs.filter(({ name }) => !back.has(name)),
       Object.keys(carry),
+      keep,
     );
   } catch (cause) {
     await thread.stop();
@@ -81,13 +87,21 @@ class Stateful implements StatefulSession {
   readonly outputs: readonly Port[];
   readonly #thread: Thread;
   readonly #names: readonly string[];
+  readonly #keep: () => Promise<void>;
   #closed = false;
 
-  constructor(thread: Thread, inputs: readonly Port[], outputs: readonly Port[], names: readonly string[]) {
+  constructor(
+    thread: Thread,
+    inputs: readonly Port[],
+    outputs: readonly Port[],
+    names: readonly string[],
+    keep: () => Promise<void>,
+  ) {
     this.inputs = inputs;
     this.outputs = outputs;
     this.#thread = thread;
     this.#names = names;
+    this.#keep = keep;
   }
 
   async step(feeds: Feeds, options: { readonly transfer?: boolean } = {}): Promise<Fetches> {
@@ -101,6 +115,11 @@ class Stateful implements StatefulSession {
   async kept(names: readonly string[] = this.#names): Promise<Fetches> {
     this.#mustBeOpen();
     return this.#answer(this.#thread.ask<'kept'>({ kind: 'kept', names }));
+  }
+
+  async restart(): Promise<void> {
+    this.#mustBeOpen();
+    await this.#keep();
   }
 
   async dispose(): Promise<void> {
