@@ -15,6 +15,7 @@ const BENCHMARKS = [
   'search-record',
   'exits',
   'exits-bound',
+  'exits-running',
   'mix',
 ];
 const [name = ''] = process.argv.splice(2, 1);
