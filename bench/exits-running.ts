@@ -20,6 +20,11 @@ import { SEED } from './race.ts';
 const quick = process.argv.includes('--quick');
 const SETTINGS = { threads: 1 };
 const [WIDTH, LAYERS, EXIT_AFTER] = [256, 16, 4];
+/** A frame is 20 ms; a step is a tenth of a second. */
+const HOP = 5;
+const [FRAMES, COEFFICIENTS] = [49, 10];
+/** The class of clips without a word. */
+const SILENCE = 10;
 
 console.log(heading(`seed ${SEED}, 1 thread`));
 if (wanted('skip')) await skip();
@@ -116,12 +121,6 @@ function times({ value, interval }: Measurement): string {
     ? value.toFixed(2)
     : `${value.toFixed(2)} (${interval.low.toFixed(2)}–${interval.high.toFixed(2)})`;
 }
-
-/** A frame is 20 ms; a step is a tenth of a second. */
-const HOP = 5;
-const [FRAMES, COEFFICIENTS] = [49, 10];
-/** The class of clips without a word. */
-const SILENCE = 10;
 
 /** The keyword spotter hears a second of sound bit by bit; what has not been said yet is the mean frame of its silent clips. */
 async function stream(): Promise<void> {
