@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { Random } from '../../base/index.ts';
 import {
   assertValid,
+  attr,
   costOf,
   type DType,
   encodeModel,
@@ -259,4 +260,17 @@ test('an architecture that is not there is named with those that are', () => {
     code: 'USAGE_BAD_OPTION',
     message: /"toString" is none of ds-cnn, mobilenet/,
   });
+});
+
+test('a picture is averaged in as many cells a side as wanted, and it has', () => {
+  const build = (cells: number) =>
+    architectureByName('residual-cnn').build(TASKS.digits, { cells } as object, new Random(1));
+  const headOf = (cells: number) => build(cells).graph.initializers.get('head.weight')?.dims;
+  assert.deepEqual(headOf(1), [10, 64]);
+  assert.deepEqual(headOf(3), [10, 64 * 9]);
+  // Of 28 rows 7 are left.
+  assert.deepEqual(headOf(50), [10, 64 * 49]);
+  const pool = build(3).graph.nodes.find(({ op }) => op === 'AveragePool')!;
+  assert.deepEqual(pool.attributes.get('kernel_shape'), attr.ints([3, 3]));
+  assert.deepEqual(pool.attributes.get('strides'), attr.ints([2, 2]));
 });

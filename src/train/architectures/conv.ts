@@ -1,8 +1,15 @@
 import { attr } from '../../graph/index.ts';
+import type { CommonOptions } from './architecture.ts';
 import { filled, he } from './init.ts';
 import type { Picture } from './inputs.ts';
 import type { Features } from './linear.ts';
 import type { Net } from './net.ts';
+
+/** Options of the architectures that end with the mean of a picture. */
+export interface PictureOptions extends CommonOptions {
+  /** The mean is taken in so many parts a side, see `pooled`. */
+  readonly cells: number;
+}
 
 type Pair = readonly [number, number];
 
@@ -79,8 +86,26 @@ function activated(net: Net, name: string, value: string, kind: ConvSettings['ac
   return net.op('Clip', name, [value, net.scalar('relu6.min', 0), net.scalar('relu6.max', 6)]);
 }
 
-/** The mean over height and width: [N, channels]. */
-export function pooled(net: Net, from: Picture): Features {
-  const mean = net.op('GlobalAveragePool', 'pool', [from.value]);
-  return { value: net.op('Flatten', 'pool.flat', [mean], { axis: attr.int(1) }), size: from.channels };
+/**
+ * The means over a grid of `cells` x `cells` parts of the picture, as far as it has that many rows and columns: [N, channels * cells *
+ * cells]. One cell forgets where something was; what depends on the place (steering, boxes) wants more.
+ */
+export function pooled(net: Net, from: Picture, cells: number): Features {
+  const rows = Math.min(cells, from.height);
+  const columns = Math.min(cells, from.width);
+  const mean =
+    rows * columns === 1
+      ? net.op('GlobalAveragePool', 'pool', [from.value])
+      : net.op('AveragePool', 'pool', [from.value], gridOf(from, rows, columns));
+  return {
+    value: net.op('Flatten', 'pool.flat', [mean], { axis: attr.int(1) }),
+    size: from.channels * rows * columns,
+  };
+}
+
+/** Windows of one size that together cover the picture; they overlap where it does not divide. */
+function gridOf({ height, width }: Picture, rows: number, columns: number) {
+  const strides = [Math.floor(height / rows), Math.floor(width / columns)] as const;
+  const kernel = [height - (rows - 1) * strides[0], width - (columns - 1) * strides[1]];
+  return { kernel_shape: attr.ints(kernel), strides: attr.ints(strides) };
 }

@@ -1,9 +1,9 @@
-import { architecture, type CommonOptions } from './architecture.ts';
-import { convNorm, pooled } from './conv.ts';
+import { architecture } from './architecture.ts';
+import { convNorm, type PictureOptions, pooled } from './conv.ts';
 import { pictureOf, readsPicture } from './inputs.ts';
 import { scaledChannels, scaledCount } from './size.ts';
 
-export interface DsCnnOptions extends CommonOptions {
+export interface DsCnnOptions extends PictureOptions {
   readonly channels: number;
   readonly blocks: number;
   /** Height and width of the first kernel; no larger than the picture. */
@@ -23,6 +23,7 @@ export const dsCnn = architecture<DsCnnOptions>({
     width: 1,
     depth: 1,
     probabilities: false,
+    cells: 1,
     channels: 64,
     blocks: 4,
     kernel: [10, 4],
@@ -49,6 +50,6 @@ export const dsCnn = architecture<DsCnnOptions>({
       });
       picture = convNorm(net, pointwise, '', picture, { channels, kernel: [1, 1], activation });
     }
-    return pooled(net, picture);
+    return pooled(net, picture, options.cells);
   },
 });

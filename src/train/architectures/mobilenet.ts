@@ -1,10 +1,10 @@
-import { architecture, type CommonOptions } from './architecture.ts';
-import { convNorm, pooled } from './conv.ts';
+import { architecture } from './architecture.ts';
+import { convNorm, type PictureOptions, pooled } from './conv.ts';
 import { type Picture, pictureOf, readsPicture } from './inputs.ts';
 import type { Net } from './net.ts';
 import { scaledChannels, scaledCount } from './size.ts';
 
-export interface MobilenetOptions extends CommonOptions {
+export interface MobilenetOptions extends PictureOptions {
   /** How many times wider a block is inside than at its ends (the first block is not). */
   readonly expansion: number;
   /** Channels of the last convolution. */
@@ -29,7 +29,7 @@ const SHORTEST = 4;
 export const mobilenet = architecture<MobilenetOptions>({
   name: 'mobilenet',
   summary: 'inverted residuals as of MobileNetV2, for pictures; small ones are halved less often',
-  defaults: { width: 1, depth: 1, probabilities: false, expansion: 6, last: 1280 },
+  defaults: { width: 1, depth: 1, probabilities: false, cells: 1, expansion: 6, last: 1280 },
   reads: readsPicture,
   trunk(net, task, options) {
     const activation = 'Relu6';
@@ -51,7 +51,11 @@ export const mobilenet = architecture<MobilenetOptions>({
       }
     }
     const channels = scaledChannels(options.last, options.width);
-    return pooled(net, convNorm(net, 'last', '', picture, { channels, kernel: [1, 1], activation }));
+    return pooled(
+      net,
+      convNorm(net, 'last', '', picture, { channels, kernel: [1, 1], activation }),
+      options.cells,
+    );
   },
 });
 

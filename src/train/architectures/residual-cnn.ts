@@ -1,11 +1,11 @@
 import { attr } from '../../graph/index.ts';
-import { architecture, type CommonOptions } from './architecture.ts';
-import { convNorm, pooled } from './conv.ts';
+import { architecture } from './architecture.ts';
+import { convNorm, type PictureOptions, pooled } from './conv.ts';
 import { type Picture, pictureOf, readsPicture } from './inputs.ts';
 import type { Net } from './net.ts';
 import { scaledChannels, scaledCount } from './size.ts';
 
-export interface ResidualCnnOptions extends CommonOptions {
+export interface ResidualCnnOptions extends PictureOptions {
   /** Of the first stage; each further one has twice as many on a picture of half the size. */
   readonly channels: number;
   readonly stages: number;
@@ -25,7 +25,7 @@ const LARGE = 128;
 export const residualCnn = architecture<ResidualCnnOptions>({
   name: 'residual-cnn',
   summary: 'residual blocks of two 3x3 convolutions (ResNet), for pictures; heavier than mobilenet',
-  defaults: { width: 1, depth: 1, probabilities: false, channels: 16, stages: 3, blocks: 2 },
+  defaults: { width: 1, depth: 1, probabilities: false, cells: 1, channels: 16, stages: 3, blocks: 2 },
   reads: readsPicture,
   trunk(net, task, options) {
     let picture = stem(net, pictureOf(net, task), scaledChannels(options.channels, options.width));
@@ -36,7 +36,7 @@ export const residualCnn = architecture<ResidualCnnOptions>({
         picture = residualBlock(net, `stage${stage}.block${i}`, picture, channels, stride);
       }
     }
-    return pooled(net, picture);
+    return pooled(net, picture, options.cells);
   },
 });
 
