@@ -1,5 +1,12 @@
 import type { Random } from './random.ts';
 
+/** Mono, samples between -1 and 1. */
+export interface Sound {
+  readonly samples: Float32Array;
+  /** Hz. */
+  readonly rate: number;
+}
+
 /** The samples between the first and the last that reach `share` of the peak. */
 export function trim(samples: Float32Array, share = 0.02): Float32Array {
   const floor = share * peak(samples);

@@ -1,14 +1,13 @@
-import { type Sound, speak } from './espeak.ts';
 import { LEXICON, PHONEMES, type PhonemeName } from './phonemes.ts';
 import type { Random } from './random.ts';
-import { resample, trim } from './sound.ts';
+import { resample, type Sound, trim } from './sound.ts';
 import { pronounce, type Speaker, speakerOf } from './voice.ts';
 import type { Side } from './words.ts';
 
 /** Samples per second of a clip. */
 export const RATE = 16000;
 
-/** Who speaks the clips: espeak-ng, or the synthesizer of this folder. */
+/** Who speaks the clips. */
 export interface Tongue {
   /** A word by some speaker of the side, at any rate. */
   word(text: string, side: Side, random: Random): Sound;
@@ -16,33 +15,7 @@ export interface Tongue {
   talk(side: Side, random: Random): Float32Array;
 }
 
-/** Speaks by espeak-ng, which must be installed. The same random numbers give the same speech, for one version of it. */
-export function espeakTongue(): Tongue {
-  const kept = new Map<string, Float32Array>();
-  return {
-    word(text, side, random) {
-      return speak({
-        // Punctuation turns the melody; espeak-ng speaks none of it.
-        text: text + random.pick(['', '', '.', '!', '?', ',']),
-        voice: `${random.pick(side.accents)}+${random.pick(side.variants)}`,
-        speed: 110 + 15 * random.below(11),
-        pitch: 15 + 10 * random.below(7),
-      });
-    },
-    talk(side, random) {
-      const language = random.pick(side.babble);
-      const voice = `${language}+${random.pick(side.variants)}`;
-      const text = random.below(2);
-      return remembered(kept, `${voice} ${text}`, () => {
-        const digits = random.other(text + 1);
-        const numbers = Array.from({ length: 6 }, () => digits.below(1000)).join(' ');
-        return speak({ text: numbers, voice, speed: 180, pitch: 30 + 40 * text });
-      });
-    },
-  };
-}
-
-/** Speaks by `voice.ts`: nothing to install, and the same everywhere. */
+/** Speaks by `voice.ts`: the same on every machine. */
 export function ownTongue(): Tongue {
   const speakers = new Map<string, Speaker>();
   const kept = new Map<string, Float32Array>();
@@ -62,10 +35,10 @@ export function ownTongue(): Tongue {
       return pronounce(random.pick(ways), speaker(side, random), manner, random);
     },
     talk(side, random) {
-      const language = random.below(side.babble.length);
+      const language = random.below(side.languages);
       // A dozen voices a side are enough for a background.
       const voice = side.speakers[0] + random.below(12);
-      const key = `${side.babble[language]} ${voice}`;
+      const key = `${language} ${voice}`;
       return remembered(kept, key, () => {
         const own = random.other(1000 * side.speakers[0] + 100 * language + voice);
         const manner = { pace: 1.25, melody: -0.2 };

@@ -1,6 +1,6 @@
-import type { Sound } from './espeak.ts';
 import { type Formants, PHONEMES, type Phoneme, type PhonemeName } from './phonemes.ts';
 import { Random } from './random.ts';
+import type { Sound } from './sound.ts';
 
 const RATE = 16000;
 /** Settings of the vocal tract change this often: 5 ms. */

@@ -24,16 +24,12 @@ export interface Side {
   readonly labels: readonly number[];
   /** Words of the class unknown, near misses of the keywords among them; never a homophone (know, write). */
   readonly unknown: readonly string[];
-  /** espeak-ng's accents of English. */
-  readonly accents: readonly string[];
-  /** espeak-ng's voice variants: the speakers. */
-  readonly variants: readonly string[];
   /** The speakers of `voice.ts`: the first number and how many. */
   readonly speakers: readonly [first: number, count: number];
   /** Their accents, by number. */
   readonly dialects: readonly number[];
-  /** Languages of the people who talk in the background. */
-  readonly babble: readonly string[];
+  /** How many languages the people in the background talk. */
+  readonly languages: number;
   /** Slope of the noise spectrum, dB per octave: white 0, pink -3, brown -6. */
   readonly slopes: readonly number[];
   readonly noises: readonly NoiseKind[];
@@ -52,14 +48,9 @@ const split = (words: string) => words.split(/\s+/).filter((word) => word !== ''
 const EACH = CLASSES.map((_, label) => label);
 
 const TRAINING_VOICES = {
-  accents: ['en-us', 'en-gb', 'en-gb-scotland', 'en-029', 'en-gb-x-rp'],
-  variants: split(`
-    m1 m2 m3 m4 m5 f1 f2 f3 klatt klatt2 klatt3 klatt4 Alex Alicia Andrea Andy Annie Denis Diogo Gene Henrique
-    Hugo Jacky Lee Marco Mario Michael adam anika antonio aunty belinda benjamin boris david ed edward grandpa
-    gustave linda max michel norbert pablo whisper`),
   speakers: [0, 120],
   dialects: [0, 1, 2, 3, 4, 5],
-  babble: ['en-us', 'de', 'fr-fr', 'es', 'it', 'pl'],
+  languages: 6,
   slopes: [0, -3, -4.5],
   snr: [-4, 30],
   reverberation: [0.08, 0.5],
@@ -107,13 +98,9 @@ export const SIDES = {
       gone nope yeah shut stoop start ride right-hand rough loss left-wing drown dawn doubt gold grow new nod
       over of-course upon app yell yesterday stopwatch sheila table garden driver coffee radio message calendar
       eleven thirty wednesday brother silver orange doctor window-pane hurry minute enough elephant`),
-    accents: ['en-us', 'en-gb', 'en-gb-scotland', 'en-gb-x-rp', 'en-us-nyc', 'en-gb-x-gbclan'],
-    variants: split(`
-      m6 m7 m8 f4 f5 klatt5 Mike Nguyen RicishayMax Storm victor travis steph steph2 shelby sandro robert rob
-      quincy pedro paul miguel marcelo kaukovalta john iven iven2 grandma zac whisperf`),
     speakers: [200, 60],
     dialects: [0, 1, 2, 3, 10, 11],
-    babble: ['nl', 'sv', 'pt', 'tr', 'fi', 'ru'],
+    languages: 6,
     slopes: [-1.5, -6, 1.5],
     noises: ['coloured', 'babble', 'hum', 'beeps', 'clicks', 'chords'],
     snr: [4, 30],

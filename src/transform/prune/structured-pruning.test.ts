@@ -71,7 +71,7 @@ async function judge(model: Model, whole: Model, data: Dataset): Promise<{ right
 test('keyword spotter at half of its MACs: refitting brings most of the answers back', async () => {
   const folder = join(ROOT, 'examples/keyword-spotter');
   const data = await openNpz(join(folder, 'data.npz'));
-  const { model } = await runPasses(await loadModel(join(folder, 'model.onnx')), cleanSteps(), QUIET);
+  const { model } = await runPasses(await loadModel(join(folder, 'heavy.onnx')), cleanSteps(), QUIET);
   const every = (from: number) =>
     subset(
       data,
