@@ -21,7 +21,7 @@ const NEW = 48;
 /** Texts that exits learn from; prompts that certify a threshold; prompts that judge it. */
 const [LEARN, CERTIFY, JUDGE] = [100, 300, 200];
 /** Places for exits that are tried, and bounds on the share of differing tokens. */
-const PLACES = [[3], [4], [2, 4]];
+const PLACES = [[4], [3], [2, 4]];
 const BOUNDS = [0.02, 0.05, 0.1];
 
 type Settings = { readonly threads: number };

@@ -21,9 +21,11 @@ export {
   type Fill,
 } from './early/cut.ts';
 export { type FitMapsOptions, type FittedMap, fitExitMaps } from './early/fit-maps.ts';
+export { readEarly, writeEarly } from './early/folder.ts';
 export { type Judged, type JudgeOptions, judgeEarly } from './early/judge.ts';
 export { type DecoderLayers, decoderLayers } from './early/layers.ts';
 export type { EarlyRule } from './early/reader.ts';
+export { type TokenExits, type TokenExitsOptions, tokenExits } from './early/token-exits.ts';
 export { type TrainMapsOptions, trainExitMaps } from './early/train-maps.ts';
 export { type ModelFolder, readModelFolder } from './folder.ts';
 export { type GenerateOptions, generate, generateBatch } from './generate.ts';

@@ -23,7 +23,7 @@ describe('language models on the command line', () => {
   let folder = '';
   before(async () => {
     folder = await makeFolder();
-    const config = { dim: 16, hidden: 12, layers: 1, heads: 2, kvHeads: 1, vocab: 268, positions: 24 };
+    const config = { dim: 16, hidden: 12, layers: 2, heads: 2, kvHeads: 1, vocab: 268, positions: 96 };
     await writeFile(join(folder, 'net.bin'), randomCheckpoint(config));
     await writeFile(join(folder, 'tok.bin'), tokenizerFile(268));
     await writeFile(join(folder, 'texts.txt'), 'abc abc\nhead\n');
@@ -61,7 +61,7 @@ describe('language models on the command line', () => {
       points.map((point: { promptTokens: number }) => point.promptTokens),
       [2, 9],
     );
-    const long = await modicum([...line.slice(0, 3), '30'], folder);
+    const long = await modicum([...line.slice(0, 3), '300'], folder);
     assert.equal(long.code, 2);
     assert.match(long.stderr, /CONTEXT_FULL/);
   });
@@ -85,6 +85,26 @@ describe('language models on the command line', () => {
     assert.equal((await modicum(line, folder)).stdout, stdout);
     const far = await modicum(['generate', 'net.onnx', '--tokenizer', 'tok.bin'], folder);
     assert.equal(far.code, 2);
+  });
+
+  test('exits of a language model: a folder that generate takes, or an honest refusal', async () => {
+    const letters = 'abcdefgh';
+    const texts = Array.from({ length: 100 }, (_, i) =>
+      [0, 1, 2, 3].map((j) => letters[(i * (j + 3)) % 8]).join(''),
+    );
+    await writeFile(
+      join(folder, 'many.jsonl'),
+      texts.map((text) => JSON.stringify({ text: text.repeat(8) })).join('\n'),
+    );
+    const line = ['exits', 'llm/model.onnx', '--data', 'many.jsonl', '--exits', '1', '--epochs', '1'];
+    const { code, stdout, stderr } = await modicum([...line, '--max-drop', '90', '--out', 'pieces'], folder);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /pieces after layers 1, 2/);
+    const text = await modicum(['generate', 'pieces', '--prompt', 'abc', '--new-tokens', '4'], folder);
+    assert.equal(text.code, 0, text.stderr);
+    const strict = await modicum([...line, '--max-drop', '0.1'], folder);
+    assert.equal(strict.code, 1, strict.stderr);
+    assert.match(strict.stdout, /No threshold keeps the bound/);
   });
 
   test('eval reads texts through the tokenizer beside the model', async () => {

@@ -13,7 +13,9 @@ import type { Command } from '../command.ts';
 import { loadConfig } from '../config.ts';
 import { finished, writeExits } from '../exits-bundle.ts';
 import { exitsText } from '../exits-text.ts';
+import { isLanguageModel } from '../language-model.ts';
 import { dataOf, numberOf, wholeOf, withData } from '../options.ts';
+import { exitsOfTokens } from '../token-exits.ts';
 
 /** Shares of the samples are what is promised of; these metrics are that. */
 const METRICS = ['top1', 'accuracy', 'agreement'];
@@ -22,7 +24,10 @@ export const exitsCommand: Command = {
   name: 'exits',
   summary: 'early exits: easy samples leave a classifier early, with a certified bound on what is lost',
   configure(command) {
-    command.argument('<model>', 'an .onnx file: a classifier or encoder with scores of classes');
+    command.argument(
+      '<model>',
+      'an .onnx file: a classifier, an encoder, or a language model (docs/tokens.md)',
+    );
     withData(command, true)
       .option('--train-data <path>', 'samples that heads learn from (default: a part of --data)')
       .option(
@@ -36,7 +41,10 @@ export const exitsCommand: Command = {
       .option('--exits <n>', 'exits at most', '2')
       .option('--by <what>', 'what is made least: macs, or time (measured here)', 'macs')
       .option('--batch <n>', 'samples a call for which time is measured', '8')
-      .option('--at <values...>', 'values or nodes to exit behind, in place of a choice')
+      .option(
+        '--at <values...>',
+        'values or nodes (of a language model: layers) to exit behind, in place of a choice',
+      )
       .option('--output <name>', 'the output whose scores decide (default: the one with classes)')
       .option('--measure <name>', `how sure an exit is: ${CONFIDENCE_KINDS.join(', ')}`, 'max-probability')
       .option('--hidden <n>', 'units of an inner layer of each head (default: what 4 % of the work allows)')
@@ -58,10 +66,14 @@ Examples:
   modicum exits model.onnx --data test.npz --train-data train.npz --max-drop 0.5 --out bundle
   modicum exits model.onnx --data samples.npz --exits 3 --int8 --out bundle
   modicum exits big.onnx --first small.onnx --data samples.npz --max-drop 0.5 --out bundle
-  modicum exits encoder.onnx --data unlabelled.npz --metric agreement --max-drop 1`,
+  modicum exits encoder.onnx --data unlabelled.npz --metric agreement --max-drop 1
+  modicum exits llm/model.onnx --data texts.txt --at 2 4 --max-drop 5 --out llm-exits`,
       );
   },
   async run([path = ''], options, { print, progress, signal }) {
+    if (await isLanguageModel(path)) {
+      return exitsOfTokens(path, options, await loadConfig(), { print, progress, signal });
+    }
     const metric = String(options.metric);
     if (!METRICS.includes(metric)) {
       throw fail(

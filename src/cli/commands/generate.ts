@@ -1,6 +1,15 @@
+import { join } from 'node:path';
 import { fail } from '../../base/index.ts';
 import { quantity } from '../../report/index.ts';
-import { generate, openDecoder, readModelFolder } from '../../tokens/index.ts';
+import {
+  type Decoder,
+  type DecoderOptions,
+  generate,
+  openDecoder,
+  openEarlyDecoder,
+  readEarly,
+  readModelFolder,
+} from '../../tokens/index.ts';
 import type { Command } from '../command.ts';
 import { numberOf, wholeOf } from '../options.ts';
 
@@ -9,7 +18,10 @@ export const generateCommand: Command = {
   summary: 'lets a language model continue a text',
   configure(command) {
     command
-      .argument('<model>', 'an .onnx file with a cache (docs/tokens.md)')
+      .argument(
+        '<model>',
+        'an .onnx file with a cache (docs/tokens.md), or a folder that modicum exits wrote',
+      )
       .option('--prompt <text>', 'the text that it continues (default: none, it begins one)', '')
       .option('--new-tokens <n>', 'the most tokens that it adds (default: as many as fit)')
       .option('--temperature <x>', '0: always the most likely token; 1: as the model says', '0')
@@ -37,13 +49,16 @@ export const generateCommand: Command = {
       seed: wholeOf('seed', options.seed, 0, 2 ** 31 - 1),
     };
     const threads = wholeOf('threads', options.threads, 1, 1024);
+    const pieces = !model.endsWith('.onnx');
+    const beside = pieces ? join(model, 'early.json') : model;
     const { tokenizer, context, stop } = await readModelFolder(
-      model,
+      beside,
       options.tokenizer as string | undefined,
     );
     if (tokenizer === undefined) throw fail('TOKENIZER_UNFIT', `there is no tokenizer.json beside ${model}`);
     const prompt = tokenizer.encode(String(options.prompt));
-    const decoder = await openDecoder(model, { context, settings: { threads } });
+    const open = pieces ? openPieces : openDecoder;
+    const decoder = await open(model, { context, settings: { threads } });
     try {
       const tokens: number[] = [];
       const began = performance.now();
@@ -58,3 +73,8 @@ export const generateCommand: Command = {
     }
   },
 };
+
+async function openPieces(folder: string, options: DecoderOptions): Promise<Decoder> {
+  const { early, rule } = await readEarly(folder);
+  return openEarlyDecoder(early, rule, options);
+}

@@ -1,3 +1,4 @@
+export { bettingPValue } from './betting.ts';
 export { type BootstrapOptions, bootstrapInterval, pairedBootstrap, type Statistic } from './bootstrap.ts';
 export {
   binomialPValue,

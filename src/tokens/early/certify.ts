@@ -1,6 +1,6 @@
 import { fail } from '../../base/index.ts';
 import type { Model } from '../../graph/index.ts';
-import { fixedSequenceTest, hoeffdingBentkusPValue } from '../../measure/index.ts';
+import { bettingPValue, fixedSequenceTest } from '../../measure/index.ts';
 import type { SessionSettings } from '../../run/index.ts';
 import { openEarlyDecoder } from '../decoder.ts';
 import { openScoring } from '../scoring.ts';
@@ -43,7 +43,7 @@ export const THRESHOLDS: readonly number[] = [
 
 /**
  * Chooses the lowest threshold such that, with the confidence asked for, texts written with it differ from the whole model's choices
- * in no more tokens than allowed: Learn then Test by a fixed sequence of thresholds, a Hoeffding-Bentkus p-value each (Angelopoulos et al. 2021; CALM,
+ * in no more tokens than allowed: Learn then Test by a fixed sequence of thresholds, a betting p-value each (bettingPValue; Angelopoulos et al. 2021; CALM,
  * section 4). `prompts`: drawn as those will be that it is used for, none of them used to fit anything; each counts once. Throws USAGE_BAD_OPTION,
  * DATA_EMPTY.
  */
@@ -65,7 +65,7 @@ export async function certifyExits(
       try {
         const found = await judgeEarly(decoder, whole, prompts, early.depths, judge);
         const risk = mean(found.differing);
-        const pValue = hoeffdingBentkusPValue(risk, prompts.length, most);
+        const pValue = bettingPValue(found.differing, most);
         tried.push({ threshold, risk, pValue, depth: mean(found.depths) });
       } finally {
         await decoder.dispose();

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { randomCheckpoint, referenceLogits } from '../../../test/tokens/llama2c-reference.ts';
 import { assertValid } from '../../graph/index.ts';
+import { findRecord } from '../../measure/index.ts';
 import { type Decoder, openDecoder, openEarlyDecoder } from '../decoder.ts';
 import { readCheckpoint } from '../llama/checkpoint.ts';
 import { decoder } from '../llama/decoder.ts';
@@ -10,8 +14,10 @@ import { certifyExits } from './certify.ts';
 import { tokenConfidence } from './confidence.ts';
 import { cutDecoder } from './cut.ts';
 import { fitExitMaps } from './fit-maps.ts';
+import { readEarly, writeEarly } from './folder.ts';
 import { judgeEarly } from './judge.ts';
 import { decoderLayers } from './layers.ts';
+import { tokenExits } from './token-exits.ts';
 
 const CONFIG = { dim: 16, hidden: 12, layers: 4, heads: 4, kvHeads: 2, vocab: 19, positions: 40 };
 const weights = readCheckpoint(randomCheckpoint(CONFIG, 11));
@@ -145,4 +151,34 @@ test('confidences of known distributions', () => {
   near('entropy', 1 - entropy / Math.log(3));
   assert.equal(tokenConfidence(Float32Array.from([Number.NaN, 1]), 'margin'), 0);
   assert.equal(tokenConfidence(Float32Array.from([1000, -1000]), 'entropy'), 1);
+});
+
+test('from texts to exits that are certified, judged and written, and read again', async () => {
+  const texts = Array.from({ length: 90 }, (_, i) =>
+    Array.from({ length: 9 }, (_, j) => (i * 3 + j * j) % 19),
+  );
+  const ask = { exits: [3], most: 0.5, promptTokens: 4, newTokens: 5, epochs: 1, seconds: 0.01, ...options };
+  const found = await tokenExits(model, texts, ask);
+  assert.deepEqual(found.counts, { learned: 31, certified: 37, judged: 22 });
+  assert.ok(found.certified.outcome === 'certified');
+  const value = (what: string) => findRecord(found.records, what)!.value;
+  assert.ok(value('exits.differing') <= 50);
+  assert.ok(value('exits.depth') >= 3 && value('exits.depth') <= 4);
+  assert.ok(value('decode.speed-ratio') > 0);
+  const folder = await mkdtemp(join(tmpdir(), 'modicum-early-'));
+  const { rule } = found.certified;
+  await writeEarly(join(folder, 'pieces'), found.early, rule, { 'config.json': '{}' });
+  const again = await readEarly(join(folder, 'pieces'));
+  assert.deepEqual([again.rule, again.early.depths, again.early.fill], [rule, [3, 4], 'exact']);
+  const both = [];
+  for (const early of [found.early, again.early]) {
+    const open = await openEarlyDecoder(early, rule, options);
+    both.push(await written(open, [1, 2], 12));
+    await open.dispose();
+  }
+  assert.deepEqual(both[0], both[1]);
+  await writeFile(join(folder, 'pieces/early.json'), '{"format":"other"}');
+  await assert.rejects(readEarly(join(folder, 'pieces')), { code: 'NOT_GENERATIVE' });
+  await rm(folder, { recursive: true });
+  await assert.rejects(tokenExits(model, texts.slice(0, 2), ask), { code: 'DATA_TOO_FEW' });
 });
