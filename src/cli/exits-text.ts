@@ -106,7 +106,7 @@ function exitsTable({ exits, wholeMacs, test, by }: ExitReport): string {
   return `${textTable(head, rows)}\n of ${test.n} test samples; ECE: calibration error before and after, in points`;
 }
 
-function promise({ certificate, labelled }: ExitReport): string {
+function promise({ certificate, labelled, against }: ExitReport): string {
   const { maxDrop, confidence, n, lost, gained, pValue, tested, counts } = certificate;
   const what = !labelled
     ? `at most ${points(maxDrop)} % of the answers differ from the whole model's`
@@ -114,8 +114,9 @@ function promise({ certificate, labelled }: ExitReport): string {
       ? `the accuracy falls by no more than ${points(maxDrop)} points`
       : `no more than ${points(maxDrop)} % of the samples lose their right answer`;
   const seen = `${lost} lost and ${gained} gained of ${n} samples apart, p = ${pValue.toPrecision(2)}`;
+  const from = against === 'end' ? ', reckoned from the model in the form that ships, nobody leaving' : '';
   return certificate.outcome === 'certified'
-    ? `certified at ${percent(confidence)}: ${what} (${seen}, ${tested} settings tested in sequence)`
+    ? `certified at ${percent(confidence)}: ${what}${from} (${seen}, ${tested} settings tested in sequence)`
     : `infeasible: not even with nobody leaving can it be certified at ${percent(confidence)} that ${what} (${seen}); nobody leaves`;
 }
 

@@ -100,6 +100,10 @@ test('8 bits are part of what is certified; too few samples certify nothing and 
   assert.ok(
     staged.stages.every(({ model }) => model.graph.nodes.some(({ op }) => op === 'DequantizeLinear')),
   );
+  const end = await exits(NET, { ...COMMON, maxDrop: 2, int8: true, against: 'end', places: undefined });
+  // Against itself nothing is lost while nobody leaves, so that as many leave as against the model in float, or more.
+  assert.equal(end.report.certificate.outcome, 'certified');
+  assert.equal(end.report.against, 'end');
   const few = await exits(NET, { ...COMMON, data: clouds(200, 26), maxDrop: 0.5 });
   assert.equal(few.report.certificate.outcome, 'infeasible');
   assert.equal(few.staged.stages.length, 1);

@@ -65,8 +65,9 @@ export async function exits(model: Model, options: ExitsOptions): Promise<ExitsR
     }),
   );
   const temperatures = calibrations.map(({ temperature }) => temperature);
+  const against = options.against ?? 'given';
   const tableOf = (kept: StageRecord, pieces: StagedModel) =>
-    exitTable(kept, pieces, answers.decision, temperatures, measure);
+    exitTable(kept, pieces, answers.decision, temperatures, measure, against);
   const byTime = options.by === 'time';
   const timing = { batch: options.batch ?? TIMED_BATCH, settings, signal };
   const costs = byTime ? await secondsOfStages(untuned, parts.tuning, timing) : undefined;
@@ -86,6 +87,7 @@ export async function exits(model: Model, options: ExitsOptions): Promise<ExitsR
     answers.decision,
     used.calibrations.map(({ temperature }) => temperature),
     measure,
+    against,
   );
   const { outcome, test: figures } = testFigures(table, used.thresholds, total);
   const report: ExitReport = {
@@ -94,6 +96,7 @@ export async function exits(model: Model, options: ExitsOptions): Promise<ExitsR
     division: parts.rule,
     joint: options.joint === true,
     by: byTime ? 'time' : 'macs',
+    against,
     int8: options.int8 === true,
     wholeMacs: total,
     places,

@@ -30,6 +30,11 @@ export interface ExitsOptions {
   readonly measure?: ConfidenceKind;
   /** 'lost' promises that no more than `maxDrop` of the samples lose their right answer. Default 'net': the accuracy. */
   readonly counts?: 'net' | 'lost';
+  /**
+   * What the accuracy may fall from: 'given', that of the model as it was given, or 'end', that of the model in the form that ships (8 bits,
+   * trained jointly), nobody leaving. Default 'given'.
+   */
+  readonly against?: 'given' | 'end';
   /** Units of an inner layer of each head; 0: none. Default: as many as a 25th of the whole model's work allows, 64 at most. */
   readonly hidden?: number;
   /** Trains backbone and heads together, after the heads. */

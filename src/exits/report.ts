@@ -55,6 +55,8 @@ export interface ExitReport {
   /** How the samples were divided. */
   readonly division: string;
   readonly joint: boolean;
+  /** What `whole` stands for: the model as given, or its last stage, nobody leaving. */
+  readonly against?: 'given' | 'end';
   /** What the choice of places and thresholds makes least. */
   readonly by?: 'macs' | 'time';
   readonly int8: boolean;

@@ -59,13 +59,17 @@ export function stageScores({ staged }: StageRecord, stage: number, { name }: An
   return staged.values.get(stageOutput(stage, name))!;
 }
 
-/** What thresholds can do with the recorded samples, under these temperatures. */
+/**
+ * What thresholds can do with the recorded samples, under these temperatures; what is lost is reckoned from the given model, or from the
+ * last stage (`against`). Without labels right is what that one answers.
+ */
 export function exitTable(
   kept: StageRecord,
   staged: StagedModel,
   decision: Answer,
   temperatures: readonly number[],
   confidence: ConfidenceKind,
+  against: 'given' | 'end' = 'given',
 ): ExitTable {
   const { scale, size } = decision;
   let macs = 0;
@@ -77,13 +81,15 @@ export function exitTable(
     judge(stageScores(kept, i, decision), size, { scale, temperature, confidence }),
   );
   const last = decided(stageScores(kept, temperatures.length, decision), decision);
-  const isRight = (best: Int32Array) => Uint8Array.from(best, (c, i) => (c === kept.truth[i] ? 1 : 0));
+  const truth = kept.labelled || against === 'given' ? kept.truth : last;
+  const isRight = (best: Int32Array) => Uint8Array.from(best, (c, i) => (c === truth[i] ? 1 : 0));
+  const given = decided(kept.whole.values.get(decision.name)!, decision);
   return {
     samples: kept.samples,
     macs: cumulative,
     confidence: judged.map((one) => one.confidence),
     right: [...judged.map(({ best }) => isRight(best)), isRight(last)],
-    whole: isRight(decided(kept.whole.values.get(decision.name)!, decision)),
+    whole: isRight(against === 'end' ? last : given),
   };
 }
 

@@ -49,6 +49,11 @@ export const exitsCommand: Command = {
       .option('--measure <name>', `how sure an exit is: ${CONFIDENCE_KINDS.join(', ')}`, 'max-probability')
       .option('--hidden <n>', 'units of an inner layer of each head (default: what 4 % of the work allows)')
       .option('--epochs <n>', 'times that the heads see every sample', '15')
+      .option(
+        '--against <what>',
+        'what the accuracy may fall from: given (the model as it is), or end (in the form that ships, nobody leaving)',
+        'given',
+      )
       .option('--joint', 'trains the model together with its heads')
       .option('--int8', 'quantizes to 8 bits before anything is certified')
       .option('--seed <n>', 'of the division of the data and of training', '0')
@@ -89,6 +94,10 @@ Examples:
     if (by !== 'macs' && by !== 'time') {
       throw fail('USAGE_BAD_OPTION', `--by is "${by}"; it takes macs or time`);
     }
+    const against = String(options.against);
+    if (against !== 'given' && against !== 'end') {
+      throw fail('USAGE_BAD_OPTION', `--against is "${against}"; it takes given or end`);
+    }
     const out = options.out as string | undefined;
     if (out !== undefined) await assertBundlePlace(out);
     const config = await loadConfig();
@@ -123,6 +132,7 @@ Examples:
             trainingData: blind && trainingData !== undefined ? withoutLabels(trainingData) : trainingData,
             exits: whole('exits', options.exits, 1),
             by,
+            against,
             batch: whole('batch', options.batch, 1),
             places: options.at as string[] | undefined,
             hidden: whole('hidden', options.hidden, 0),
