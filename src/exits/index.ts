@@ -24,6 +24,7 @@ export type { ExitReport, ExitRow, Share, SideOutput } from './report.ts';
 export { type ExitCut, type SplitStagesOptions, splitStages } from './split-stages.ts';
 export type { ConfidenceKind, ExitRule, Stage, StagedModel } from './staged-model.ts';
 export { StreamDecider, type StreamDecision, type StreamRule } from './stream-decider.ts';
+export { type StreamExitsOptions, type StreamExitsResult, streamExits } from './stream-exits.ts';
 export {
   heard,
   type StreamOptions,

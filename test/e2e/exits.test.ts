@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { Random } from '../../src/base/index.ts';
 import { openBundle } from '../../src/bundle/index.ts';
 import { type Dataset, writeNpz } from '../../src/data/index.ts';
 import { saveModel } from '../../src/files/index.ts';
+import { parseText, Tensor } from '../../src/graph/index.ts';
 import { cloudNet, clouds } from '../exits-nets.ts';
 import { assertFailed, makeFolder, modicum, removeFolder } from './cli.ts';
 
@@ -81,6 +83,45 @@ describe('exits', () => {
     const { session, bundle } = await openBundle(join(folder, 'cascade'));
     assert.equal(bundle.stages![0]!.carried.length, 0);
     await session.dispose();
+  });
+
+  test('streams are decided early', async () => {
+    // Each frame says the class a little; frames are summed.
+    const model = parseText(`<ir_version: 8, opset_import: ["" : 17]> g (float[N, 8, 4] x) => (float[N, 4] y)
+      <int64[1] a = {1}> { y = ReduceSum<keepdims = 0>(x, a) }`);
+    await saveModel(model, join(folder, 'sum.onnx'));
+    const random = new Random(5);
+    const labels = Array.from({ length: 2000 }, () => random.below(4));
+    const x = Float32Array.from({ length: 2000 * 32 }, (_, i) => {
+      const label = labels[Math.floor(i / 32)]!;
+      return (i % 4 === label ? 1.2 : 0) + 0.5 * random.normal();
+    });
+    const arrays = { x: Tensor.float32([2000, 8, 4], x), labels: Tensor.int64([2000], labels) };
+    await writeNpz(join(folder, 'streams.npz'), arrays);
+    const line = [
+      'exits',
+      'sum.onnx',
+      '--stream',
+      '1',
+      '--hop',
+      '1',
+      '--data',
+      'streams.npz',
+      '--max-drop',
+      '2',
+    ];
+    const { code, stdout, stderr } = await modicum(
+      [...line, '--threads', '1', '--json', 'stream.json'],
+      folder,
+    );
+    assert.equal(code, 0, stderr);
+    assert.match(
+      stdout,
+      /decided at +threshold[\s\S]*certified at 95\.00 %[\s\S]*heard: [0-7]\.\d\d of 8 steps/,
+    );
+    const { test: figures } = JSON.parse(await readFile(join(folder, 'stream.json'), 'utf8'));
+    assert.ok(figures.saved > 0.3, `${figures.saved}`);
+    assertFailed(await modicum(line.slice(0, 4).concat(line.slice(6)), folder), 'USAGE_BAD_OPTION', /--hop/);
   });
 
   test('refuses what makes no sense before it begins', async () => {

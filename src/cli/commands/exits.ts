@@ -12,6 +12,7 @@ import { loadModel } from '../../files/index.ts';
 import type { Command } from '../command.ts';
 import { loadConfig } from '../config.ts';
 import { finished, writeExits } from '../exits-bundle.ts';
+import { streamed, streamOptions } from '../exits-stream.ts';
 import { exitsText } from '../exits-text.ts';
 import { isLanguageModel } from '../language-model.ts';
 import { dataOf, numberOf, wholeOf, withData } from '../options.ts';
@@ -62,6 +63,13 @@ export const exitsCommand: Command = {
         '--first <models...>',
         'cheaper models of the same task that answer first, cheapest first: a cascade, nothing is trained',
       )
+      .option(
+        '--stream <axis>',
+        'decides streams early instead: the input is heard bit by bit along this axis (samples are axis 0)',
+      )
+      .option('--hop <frames>', 'of --stream: frames in one step')
+      .option('--fill <x>', 'of --stream: what stands for what is not heard yet', '0')
+      .option('--sliding', 'of --stream: the latest frame stands last (default: the beginning stays first)')
       .option('--no-speed', 'leaves out the race against the whole model')
       .option('--out <dir>', 'the folder to write a bundle to')
       .addHelpText(
@@ -71,6 +79,7 @@ Examples:
   modicum exits model.onnx --data test.npz --train-data train.npz --max-drop 0.5 --out bundle
   modicum exits model.onnx --data samples.npz --exits 3 --int8 --out bundle
   modicum exits big.onnx --first small.onnx --data samples.npz --max-drop 0.5 --out bundle
+  modicum exits keywords.onnx --stream 2 --hop 5 --data clips.npz --max-drop 1
   modicum exits encoder.onnx --data unlabelled.npz --metric agreement --max-drop 1
   modicum exits llm/model.onnx --data texts.txt --at 2 4 --max-drop 5 --out llm-exits`,
       );
@@ -124,6 +133,14 @@ Examples:
       progress,
       signal,
     };
+    if (options.stream !== undefined) {
+      const { text, result } = await streamed(await loadModel(path), {
+        ...common,
+        ...streamOptions(options),
+      });
+      print(text);
+      return { json: result.report, exit: result.report.certificate.outcome === 'certified' ? 0 : 1 };
+    }
     const first = options.first as string[] | undefined;
     const made =
       first === undefined
