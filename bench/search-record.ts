@@ -17,12 +17,14 @@ import { say } from './variants.ts';
 
 /**
  * Measures a whole space of a small model once, every point of it, for `search-quality` to search in: the spotter of the
- * examples, pruning x precision with its knobs x settings. Minutes; writes out/search/keyword-spotter.json.
- * `npm run bench -- search-record [--seconds 2] [--drop 2]`.
+ * examples, pruning x precision with its knobs x settings. Minutes; writes out/search/keyword-spotter-*.json.
+ * `npm run bench -- search-record [--seconds 2] [--drop 2] [--by cpu]`: cost is time by the
+ * clock, or CPU time, which others on the machine disturb less.
  */
 const cores = availableCores();
 const seconds = Number(option('seconds') ?? '2');
 const maxDrop = Number(option('drop') ?? '2');
+const by = option('by') ?? 'throughput';
 const isStatic = [{ dimension: 'precision', in: ['static'] }];
 const dimension = (name: string, values: Dimension['values'], more: Partial<Dimension> = {}): Dimension => ({
   name,
@@ -98,13 +100,14 @@ for (let at = 0; at < able.length; at += TOGETHER) {
   const [, ...timed] = await race([{ title: 'as given', model: path }, ...entries], parts.search, seconds);
   for (const [i, point] of group.entries()) {
     const { drop } = models.get(keyOf(space, point, 'model')) as { drop: number };
-    const cost = 1 / timed[i]!.throughputRatio.value;
+    const { throughputRatio, cpuRatio } = timed[i]!;
+    const cost = by === 'cpu' ? cpuRatio.value : 1 / throughputRatio.value;
     points[keyOf(space, point)] = { cost, drop, proxy: guess(point) };
   }
   console.log(`${at + group.length} of ${able.length} points`);
 }
 const recorded: RecordedSpace = {
-  name: 'keyword-spotter: pruning x precision x settings',
+  name: `keyword-spotter: pruning x precision x settings (${by})`,
   machine: `${describeMachine().cpu}, ${cores} cores`,
   at: new Date().toISOString(),
   maxDrop,
@@ -113,7 +116,7 @@ const recorded: RecordedSpace = {
   points,
 };
 mkdirSync(join(ROOT, 'out', 'search'), { recursive: true });
-writeFileSync(join(ROOT, 'out', 'search', 'keyword-spotter.json'), `${JSON.stringify(recorded)}\n`);
+writeFileSync(join(ROOT, 'out', 'search', `keyword-spotter-${by}.json`), `${JSON.stringify(recorded)}\n`);
 
 async function make(point: Point): Promise<Model> {
   const { model, worst } = await shapeOf(Number(point.share));

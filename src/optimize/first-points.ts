@@ -26,6 +26,8 @@ export function firstPoints(space: Space, { mix, cores, families, minimize }: Sp
     ...quantized
       .filter((precision) => has('precision', precision))
       .map((precision) => ({ ...many, precision })),
+    // An int8 that is safer than the plainest: it often holds where that just does not.
+    ...(mix.conv > 0 ? [{ ...many, precision: 'static', ranges: 'mse', equalized: 'yes' }] : []),
     ...families.map((family) => ({ ...many, family })),
   ];
   const points = new Map<string, Point>();

@@ -13,8 +13,9 @@ import type { Point } from './space/dimension.ts';
 import {
   type Candidate,
   candidateOf,
-  type InFloat,
+  type Found,
   settingsOf,
+  shapeOf,
   type TrainingTimes,
 } from './space/recipe-of.ts';
 import { runnableOf, type Timing, type Variant } from './variant.ts';
@@ -33,6 +34,8 @@ export interface LooksOptions {
   readonly single: RunSettings;
   /** Samples of the last test. */
   readonly heldOut: number;
+  /** Finds the precision of each layer of a shape. Throws where no mix holds. */
+  readonly mix: (shape: Candidate, settings: RunSettings) => Promise<Readonly<Record<string, string>>>;
 }
 
 /** Fidelities: a first look (few samples, a short race), and one in full (the search part, a race with more rounds). */
@@ -134,10 +137,18 @@ export class Looks {
     const { kitchen, times, judge, feeds, settings } = this.#o;
     const plain = candidateOf(point, times);
     const { slow: slowIn = 'integers', kept = 0 } = point;
+    if (point.precision === 'mixed') {
+      const shape = shapeOf(point, times);
+      const assignment = await this.#o.mix(shape, settings);
+      return candidateOf(point, times, { slow: [], sensitive: [], assignment });
+    }
     if (point.precision !== 'static' || (slowIn === 'integers' && kept === 0)) return plain;
     // The question is put once for a shape, with the plainest ranges, whatever the point chooses.
-    const asked = candidateOf({ ...point, ranges: 'minmax', equalized: 'no', bits: 8 }, times);
-    const inFloat: { -readonly [Name in keyof InFloat]: InFloat[Name] } = { slow: [], sensitive: [] };
+    const asked = candidateOf(
+      { ...point, ranges: 'minmax', equalized: 'no', fitted: 'largest', bits: 8 },
+      times,
+    );
+    const inFloat: { -readonly [Name in keyof Found]: Found[Name] } = { slow: [], sensitive: [] };
     if (Number(kept) > 0) {
       const ranked = await kitchen.sensitivity(asked.recipe);
       if (this.#sensitivity.length === 0) this.#sensitivity = ranked;

@@ -12,6 +12,7 @@ import type { Goal } from './goal.ts';
 import type { Journal } from './journal/journal.ts';
 import { FIRST_SAMPLES, Judge } from './judge.ts';
 import { type Look, Looks, RUNGS } from './looks.ts';
+import { mixedAssignment } from './mixed.ts';
 import { objectiveOf } from './objective.ts';
 import { CONSTRAINTS } from './observe.ts';
 import { opMixOf } from './op-mix.ts';
@@ -165,6 +166,7 @@ class Search {
       settings,
       single,
       heldOut: split.heldOut.size,
+      mix: (shape, at) => mixedAssignment(shape, at, { ...this.#o, kitchen: this.#kitchen }),
     });
     const space = modelSpace(facts);
     const first = firstPoints(space, facts);

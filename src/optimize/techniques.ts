@@ -48,6 +48,9 @@ export const TECHNIQUES: readonly Technique[] = [
     absent: ({ mix }) =>
       mix.conv > 0 ? undefined : 'there is no convolution whose channels could be brought to like ranges',
   },
+  { name: 'outliers smoothed before int8', ...set('equalized', 'smoothed'), absent: noMatrices },
+  { name: 'biases corrected after int8', ...set('precision', 'static'), ...always },
+  { name: 'scales of int8 weights by the least error', ...set('fitted', 'least error'), ...always },
   {
     name: '7-bit weights',
     ...set('bits', 7),
@@ -63,6 +66,20 @@ export const TECHNIQUES: readonly Technique[] = [
   { name: 'int8, dynamic', ...set('precision', 'dynamic'), absent: noMatrices },
   { name: 'int8 weights alone', ...set('precision', 'weights8'), absent: noMatrices },
   { name: 'int4 weights alone', ...set('precision', 'weights4'), absent: noMatrices },
+  { name: 'int4 weights by HQQ, AWQ or GPTQ', ...set('fit', 'hqq', 'awq', 'gptq'), absent: noMatrices },
+  {
+    name: 'a precision for each layer',
+    ...set('precision', 'mixed'),
+    absent: ({ layers }) => (layers > 1 ? undefined : 'there is one layer'),
+  },
+  {
+    name: 'fp16',
+    ...set('precision', 'half'),
+    absent: ({ minimize, providers }) =>
+      minimize === 'size' || providers.length > 1
+        ? undefined
+        : "the CPU's provider computes in fp32 all the same: it would save size alone",
+  },
   { name: 'int8, learned', ...set('precision', 'aware'), absent: untrained },
   { name: 'int8, roundings learned (AdaRound)', ...set('precision', 'adaround'), absent: untrained },
   { name: 'early exits', ...set('exits', 'yes'), absent: ({ noExits }) => noExits },

@@ -14,6 +14,8 @@ export async function renderHtml(story: Story): Promise<string> {
     await layers(story),
     await sensitivity(story),
     fusion(story),
+    decisions(story),
+    looks(story),
     skipped(story),
     method(story),
   ];
@@ -185,6 +187,37 @@ function fusion(story: Story): string {
     'What the runtime really executes',
     'Read from the graph that ONNX Runtime runs for the chosen variant.',
     `<details><summary>${rows.length} node${rows.length === 1 ? '' : 's'}</summary><table><thead><tr><th>node</th><th>operator</th><th>status</th><th>executed as, or why not</th></tr></thead><tbody>${rows.join('')}</tbody></table></details>`,
+  );
+}
+
+/** Every technique, taken ones first, then what was tried, then what was not. */
+function decisions({ decisions: all = [] }: Story): string {
+  if (all.length === 0) return '';
+  const order = ['taken', 'refused', 'not tried'];
+  const sorted = [...all].sort((a, b) => order.indexOf(a.outcome) - order.indexOf(b.outcome));
+  const rows = sorted.map(
+    ({ technique, outcome, why }) =>
+      `<tr><td>${esc(technique)}</td><td>${esc(outcome)}</td><td>${esc(why)}</td></tr>`,
+  );
+  return section(
+    'Every technique, and what was decided',
+    'Figures are against the model as given; a first look sees a few samples and a short race.',
+    `<table><thead><tr><th>technique</th><th></th><th>why</th></tr></thead><tbody>${rows.join('')}</tbody></table>`,
+  );
+}
+
+function looks({ looks: all = [], goal }: Story): string {
+  if (all.length === 0) return '';
+  const rows = all.map(({ what, settings, rung, why, objective, drop, failed, seconds }) => {
+    const found =
+      failed ??
+      `${objective === undefined ? '–' : digits(objective)}, ${drop === undefined ? '–' : digits(drop)} lost`;
+    return `<tr><td>${esc(what)}</td><td>${esc(settings)}</td><td>${rung === 0 ? 'first look' : 'in full'}</td><td>${esc(found)}</td><td>${seconds.toFixed(1)} s</td><td>${esc(why)}</td></tr>`;
+  });
+  return section(
+    'The way of the search',
+    `Step by step: what was looked at, what it came to (${goal.minimize}${goal.minimize === 'size' ? ' in bytes' : ' against the model as given'}, and the loss on the search part), and why there.`,
+    `<details><summary>${rows.length} looks</summary><table><thead><tr><th>variant</th><th>settings</th><th></th><th>found</th><th>took</th><th>why</th></tr></thead><tbody>${rows.join('')}</tbody></table></details>`,
   );
 }
 

@@ -28,6 +28,8 @@ const MOST = 1500;
 const AROUND = 8;
 /** Chance of keeping all constraints under which a result is not followed. */
 const HOPELESS = 0.05;
+/** Chance that a result which kept them in a full look really does. */
+const SURE = 0.9;
 
 /**
  * Proposes what to look at next: asynchronous successive halving over the fidelities (Li et al. 2020), with new points chosen by
@@ -127,6 +129,7 @@ export class Searcher {
     let best: { point: Point; gain: number; rate: number; outlook: Outlook } | undefined;
     for (const point of this.#candidates(state, beliefs)) {
       const outlook = beliefs.at(point);
+      if (incumbent !== undefined && outlook.feasible < HOPELESS) continue;
       const gain = improvement(outlook, incumbent) * outlook.feasible;
       if (incumbent !== undefined && gain < tolerance) continue;
       // The root: what takes ten times as long must promise three times as much, or nothing slow would ever be tried.
@@ -212,15 +215,23 @@ class State {
     return this.#byKey.has(keyOf(this.#space, point));
   }
 
-  /** Seen points by what the models make of them, the best first. */
+  /**
+   * Seen points by what the models make of them, the best first. What was seen to keep the constraints at the highest rung is
+   * believed to, whatever its neighbours make likely.
+   */
   ranked(beliefs: Beliefs): { point: Point; mean: number; feasible: number }[] {
+    const top = Math.max(...this.latest.map(({ rung }) => rung));
     return this.latest
       .filter(({ objective }) => objective !== undefined)
-      .map(({ point }) => ({
-        point,
-        mean: beliefs.at(point).objective.mean,
-        feasible: beliefs.at(point).feasible,
-      }))
+      .map((seen) => {
+        const { objective, feasible } = beliefs.at(seen.point);
+        const sure = seen.rung > 0 && seen.rung === top && isFeasible(seen);
+        return {
+          point: seen.point,
+          mean: objective.mean,
+          feasible: sure ? Math.max(feasible, SURE) : feasible,
+        };
+      })
       .sort((a, b) => Number(b.feasible > 0.5) - Number(a.feasible > 0.5) || a.mean - b.mean);
   }
 

@@ -58,7 +58,14 @@ function shapeDimensions({ families }: SpaceFacts): Dimension[] {
   ];
 }
 
-function precisionDimensions({ mix, layers, families, saturates }: SpaceFacts): Dimension[] {
+function precisionDimensions({
+  mix,
+  layers,
+  families,
+  saturates,
+  minimize,
+  providers,
+}: SpaceFacts): Dimension[] {
   const matrices = mix.matmul + mix.recurrent > SOME;
   const trains = families.length > 0;
   const precisions = [
@@ -66,6 +73,8 @@ function precisionDimensions({ mix, layers, families, saturates }: SpaceFacts): 
     'static',
     ...(matrices ? ['dynamic', 'weights8', 'weights4'] : []),
     ...(trains ? ['aware', 'adaround'] : []),
+    ...(layers > 1 ? ['mixed'] : []),
+    ...(minimize === 'size' || providers.length > 1 ? ['half'] : []),
   ];
   const isStatic = [{ dimension: 'precision', in: ['static'] }];
   return [
@@ -75,7 +84,18 @@ function precisionDimensions({ mix, layers, families, saturates }: SpaceFacts): 
       when: isStatic,
     },
     {
-      ...choice('equalized', 'channels brought to like ranges first', mix.conv > 0 ? ['no', 'yes'] : ['no']),
+      ...choice('equalized', 'channels brought to like ranges first', [
+        'no',
+        ...(mix.conv > 0 ? ['yes'] : []),
+        ...(matrices ? ['smoothed'] : []),
+      ]),
+      when: isStatic,
+    },
+    {
+      ...choice('fitted', 'scales of weights by the largest, or by the least error', [
+        'largest',
+        'least error',
+      ]),
       when: isStatic,
     },
     { ...choice('bits', 'bits of the weights', saturates ? [8, 7] : [8]), ordered: true, when: isStatic },
@@ -86,11 +106,15 @@ function precisionDimensions({ mix, layers, families, saturates }: SpaceFacts): 
       when: isStatic,
     },
     {
+      ...choice('fit', 'how 4-bit weights are fitted', ['rounded', 'hqq', 'awq', 'gptq']),
+      when: matrices ? [{ dimension: 'precision', in: ['weights4'] }] : [],
+    },
+    {
       ...choice('block', 'weights that share a scale', [32, 128]),
       ordered: true,
       when: matrices ? [{ dimension: 'precision', in: ['weights4', 'weights8'] }] : [],
     },
-  ].filter(({ name }) => matrices || name !== 'block');
+  ].filter(({ name }) => matrices || (name !== 'block' && name !== 'fit'));
 }
 
 function runDimensions({ cores, largestBatch, providers, minimize }: SpaceFacts): Dimension[] {

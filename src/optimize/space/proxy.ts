@@ -14,6 +14,8 @@ const PRECISIONS: Readonly<Record<string, { readonly faster: number; readonly by
   aware: { faster: 2.5, bytes: 1 },
   adaround: { faster: 2.5, bytes: 1 },
   dynamic: { faster: 1.7, bytes: 1 },
+  mixed: { faster: 2.2, bytes: 1.5 },
+  half: { faster: 0.8, bytes: 2 },
   weights8: { faster: 0.9, bytes: 1.1 },
   weights4: { faster: 0.9, bytes: 0.6 },
 };
@@ -40,7 +42,10 @@ export function proxyOf(model: Model, facts: SpaceFacts, goal: Goal): (point: Po
     const workers = Number(instances) * Number(threads) ** THREAD;
     const seconds =
       Math.max(arithmetic, size / CORE.bytes / Number(batch)) / workers + CORE.call / Number(batch);
-    const rounded = precision === 'float' ? 0 : errors[precision === 'weights4' ? 4 : bits === 7 ? 7 : 8];
+    const rounded =
+      precision === 'float' || precision === 'half'
+        ? 0
+        : errors[precision === 'weights4' ? 4 : bits === 7 ? 7 : 8];
     const drop = Math.log10(rounded * quantized + ROUNDING) + 2 * Math.log2(1 / left);
     return { objective: goal.minimize === 'size' ? size + 1 : seconds, held: { drop } };
   };

@@ -1,3 +1,4 @@
+import type { PassName } from '../passes.ts';
 import type { Recipe, Step } from '../recipe.ts';
 import type { RunSettings } from '../settings.ts';
 import type { Point } from './dimension.ts';
@@ -23,6 +24,12 @@ export interface InFloat {
   readonly slow: readonly string[];
   /** The most sensitive ones. */
   readonly sensitive: readonly string[];
+}
+
+/** What was measured of a shape that a point is made of. */
+export interface Found extends InFloat {
+  /** Precision of each layer, for `mixed`. */
+  readonly assignment?: Readonly<Record<string, string>>;
 }
 
 const percent = (share: number) => `${Math.round(100 * share)} % of the MACs`;
@@ -57,14 +64,14 @@ export function shapeOf(point: Point, { shape: seconds }: TrainingTimes): Candid
   };
 }
 
-/** The model of a point: its shape, and its precision on top. `inFloat` counts for static ones alone. */
+/** The model of a point: its shape, and its precision on top. `found`: what static and mixed ones ask for. */
 export function candidateOf(
   point: Point,
   times: TrainingTimes,
-  inFloat: InFloat = { slow: [], sensitive: [] },
+  found: Found = { slow: [], sensitive: [] },
 ): Candidate {
   const shape = shapeOf(point, times);
-  const precision = precisionOf(point, times, inFloat);
+  const precision = precisionOf(point, times, found);
   if (precision === undefined) return shape;
   const whole = (point.family ?? 'whole') === 'whole';
   return {
@@ -80,15 +87,11 @@ interface Precision {
   readonly steps: readonly Step[];
 }
 
-function precisionOf(
-  point: Point,
-  { learned: seconds }: TrainingTimes,
-  inFloat: InFloat,
-): Precision | undefined {
+function precisionOf(point: Point, { learned: seconds }: TrainingTimes, found: Found): Precision | undefined {
   const { precision = 'float', block = 32 } = point;
   switch (precision) {
     case 'static':
-      return staticOf(point, inFloat);
+      return staticOf(point, found);
     case 'dynamic':
       return {
         id: 'int8-dynamic',
@@ -96,20 +99,22 @@ function precisionOf(
         steps: [{ pass: 'quantize-dynamic', words: 'int8 dynamic' }],
       };
     case 'weights8':
-    case 'weights4': {
-      const bits = precision === 'weights8' ? 8 : 4;
+    case 'weights4':
+      return weightsOf(precision === 'weights8' ? 8 : 4, Number(block), String(point.fit ?? 'rounded'));
+    case 'mixed':
       return {
-        id: `int${bits}-weights-${block}`,
-        title: `int${bits} weights (blocks of ${block})`,
+        id: 'mixed',
+        title: 'mixed precision',
         steps: [
           {
-            pass: 'quantize-weights',
-            options: { bits, blockSize: block },
-            words: `int${bits} weights, blocks of ${block}`,
+            pass: 'mixed-precision',
+            options: { assignment: found.assignment ?? {} },
+            words: `mixed precision: ${countsOf(found.assignment ?? {})}`,
           },
         ],
       };
-    }
+    case 'half':
+      return { id: 'fp16', title: 'fp16', steps: [{ pass: 'fp16', words: 'fp16' }] };
     case 'aware':
       return {
         id: 'int8-aware',
@@ -126,17 +131,38 @@ function precisionOf(
   return undefined;
 }
 
+/** Weights alone: by plain rounding, or by one of the ways of fitting 4 bits. */
+function weightsOf(bits: 4 | 8, blockSize: number, fit: string): Precision {
+  const plain = fit === 'rounded';
+  const by = plain ? '' : `, ${fit.toUpperCase()}`;
+  const pass = plain ? 'quantize-weights' : (`quantize-${fit}` as PassName);
+  return {
+    id: `int${bits}-weights-${blockSize}${plain ? '' : `-${fit}`}`,
+    title: `int${bits} weights (blocks of ${blockSize}${by})`,
+    steps: [{ pass, options: { bits, blockSize }, words: `int${bits} weights, blocks of ${blockSize}${by}` }],
+  };
+}
+
+/** How many layers are in each precision. */
+function countsOf(assignment: Readonly<Record<string, string>>): string {
+  const counts = new Map<string, number>();
+  for (const precision of Object.values(assignment)) counts.set(precision, (counts.get(precision) ?? 0) + 1);
+  return [...counts].map(([precision, count]) => `${count} layers ${precision}`).join(', ');
+}
+
 function staticOf(point: Point, { slow, sensitive }: InFloat): Precision {
-  const { ranges: method = 'minmax', equalized = 'no', bits = 8 } = point;
+  const { ranges: method = 'minmax', equalized = 'no', bits = 8, fitted = 'largest' } = point;
   const exclude = [...new Set([...slow, ...sensitive])];
   const options = {
     method,
     ...(bits === 7 && { reduceRange: true }),
+    ...(fitted === 'least error' && { weightFit: 'mse' }),
     ...(exclude.length > 0 && { exclude }),
   };
   const knobs = [
-    ...(equalized === 'yes' ? ['equalized'] : []),
+    ...(equalized === 'yes' ? ['equalized'] : equalized === 'smoothed' ? ['smoothed'] : []),
     String(method),
+    ...(fitted === 'least error' ? ['fitted weights'] : []),
     ...(bits === 7 ? ['7-bit weights'] : []),
   ];
   const left = [
@@ -149,6 +175,9 @@ function staticOf(point: Point, { slow, sensitive }: InFloat): Precision {
     title: `int8 static (${knobs.join(', ')})${inFloat}`,
     steps: [
       ...(equalized === 'yes' ? [{ pass: 'equalize', words: 'channels equalized' } as const] : []),
+      ...(equalized === 'smoothed'
+        ? [{ pass: 'smooth', words: 'outliers of activations smoothed' } as const]
+        : []),
       {
         pass: 'quantize-static',
         options,
