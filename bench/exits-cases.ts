@@ -15,6 +15,8 @@ import { spokenDigits } from './spoken-digits.ts';
 export interface ExitsCase {
   readonly name: string;
   readonly model: Model;
+  /** A lighter model for the same task, where there is one: for a cascade. */
+  readonly light?: Model;
   readonly training: Dataset;
   readonly data: Dataset;
   readonly options: Pick<ExitsOptions, 'exits' | 'output' | 'training'>;
@@ -72,6 +74,7 @@ export const EXITS_CASES: Readonly<Record<string, Opening>> = {
         return {
           name: `${task.name}: heavy`,
           model: await loadModel(file),
+          light: await loadModel(file.replace('heavy.onnx', 'light.onnx')),
           training,
           data: some(data, quick ? 2400 : data.size),
           options: { exits: 2, output: task.outputs[0]!.name, training: { samples: 40_000 } },

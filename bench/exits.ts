@@ -2,9 +2,9 @@ import { SILENT } from '../src/base/index.ts';
 import { type Dataset, subset } from '../src/data/index.ts';
 import {
   answersOf,
-  type ExitsResult,
+  type CascadeResult,
+  cascadeOf,
   exits,
-  type MeasuredExits,
   measureExits,
   nestedIf,
   ONE_FILE,
@@ -20,16 +20,23 @@ import {
 } from '../src/measure/index.ts';
 import { openSession, type Session } from '../src/run/index.ts';
 import { openStaged } from '../src/staged/index.ts';
-import { cleanUp, freeBatch, STATIC_DEFAULTS, staticQuantization } from '../src/transform/index.ts';
+import {
+  cleanUp,
+  freeBatch,
+  STATIC_DEFAULTS,
+  type StaticOptions,
+  staticQuantization,
+} from '../src/transform/index.ts';
 import { option, wanted } from './arguments.ts';
 import { EXITS_CASES, type ExitsCase } from './exits-cases.ts';
 import { heading } from './heading.ts';
-import { SEED } from './race.ts';
+import { race, SEED } from './race.ts';
 
 /**
- * Early exits on top of 8 bits, against the whole model in 8 bits: accuracy and its difference on samples apart, mean work, and time at
- * batch 1 and 32, in turns within one run. The promise is against the same 8-bit model with nobody leaving. `npm run bench -- exits [mnist|spoken-digits|keyword-spotter|recommender|driving...]
- * [--max-drop POINTS] [--exits N] [--by time|macs] [--joint] [--quick]`. Places and thresholds are chosen by measured time unless told.
+ * Early exits on top of the fastest form of a model (float, 8 bits, 8 bits but the first layer), against that form: accuracy and its
+ * difference on samples apart, mean work, and time at batch 1 and 32, in turns within one run. The promise is against the same form with
+ * nobody leaving. `npm run bench -- exits [mnist|spoken-digits|keyword-spotter|recommender|driving...] [--max-drop POINTS] [--exits N]
+ * [--by time|macs] [--joint] [--quick]`. Places and thresholds are chosen by measured time unless told.
  */
 const quick = process.argv.includes('--quick');
 const joint = process.argv.includes('--joint');
@@ -38,12 +45,18 @@ const maxDrop = Number(option('max-drop') ?? 0.5);
 const SETTINGS = { threads: 1 };
 const CALIBRATION = 512;
 const BATCHES = [1, 32];
+/** Forms of the whole model: exits are put on top of the fastest, which they are compared with. */
+const FORMS = {
+  float: undefined,
+  int8: {},
+  'int8, first layer in float': { keepFirst: 1 },
+} as const satisfies Record<string, Partial<StaticOptions> | undefined>;
 
 console.log(
   heading(`seed ${SEED}, 1 thread, at most ${maxDrop} points at 95 %${joint ? ', trained jointly' : ''}`),
 );
 console.log(
-  '| model | accuracy: fp32, int8, int8 with exits | against int8, points | against fp32, points | promise | leave at | MACs of the whole | time saved, batch 1: stages, one file | batch 32: stages |',
+  '| model | accuracy: as given, in this form, with exits | against this form, points | against as given, points | promise | leave at | MACs of the whole | speed against this form, batch 1: stages, one file | batch 32: stages |',
 );
 console.log('|---|---|---|---|---|---|---|---|---|');
 for (const [name, open] of Object.entries(EXITS_CASES)) {
@@ -55,6 +68,9 @@ for (const [name, open] of Object.entries(EXITS_CASES)) {
 
 async function bench(one: ExitsCase): Promise<void> {
   const { name, model, training, data, options } = one;
+  const forms = await formsOf(one);
+  const { form, model: base, words } = await fastest(forms, data);
+  console.error(`${name}: ${words}`);
   const began = performance.now();
   const result = await exits(model, {
     ...options,
@@ -66,7 +82,7 @@ async function bench(one: ExitsCase): Promise<void> {
     maxDrop,
     by: option('by') === 'macs' ? 'macs' : 'time',
     joint,
-    int8: true,
+    int8: FORMS[form] ?? false,
     against: 'end',
     seed: SEED,
     settings: SETTINGS,
@@ -78,31 +94,68 @@ async function bench(one: ExitsCase): Promise<void> {
       .join(', ');
     console.error(`  ${chosen ? '>' : ' '} ${node}: ${figures}`);
   }
-  const int8 = await wholeInt8(result.whole, result.parts.training);
-  const measured = await measureExits(result.staged, int8, {
-    data: result.parts.test,
-    oneFile: await nestedIf(result.staged),
+  await printRow(`${name}, ${form}`, result, base, result.whole);
+  if (one.light === undefined) return;
+  const small = await fastest(await formsOf({ ...one, model: one.light }), data);
+  const models = [
+    { id: 'light', model: small.model },
+    { id: 'heavy', model: base },
+  ];
+  const { output } = options;
+  const cascade = await cascadeOf(models, { data, output, maxDrop, seed: SEED, settings: SETTINGS });
+  await printRow(`${name}, ${form}, behind light, ${small.form}`, cascade, base, result.whole);
+}
+
+type Form = keyof typeof FORMS;
+
+/** The whole model in each form, calibrated on as many training samples as exits are. */
+async function formsOf({ model, training }: ExitsCase): Promise<Map<Form, Model>> {
+  const count = Math.min(CALIBRATION, training.size);
+  const indices = Array.from({ length: count }, (_, i) => Math.floor((i * training.size) / count));
+  const context = { progress: SILENT, seed: SEED, calibration: subset(training, indices) };
+  const { model: free } = await freeBatch.apply(model, freeBatch.defaults, context);
+  const { model: clean } = await cleanUp.apply(free, cleanUp.defaults, context);
+  const forms = new Map<Form, Model>();
+  for (const [form, options] of Object.entries(FORMS) as [Form, Partial<StaticOptions> | undefined][]) {
+    const made =
+      options === undefined
+        ? clean
+        : (await staticQuantization.apply(clean, { ...STATIC_DEFAULTS, ...options }, context)).model;
+    forms.set(form, made);
+  }
+  return forms;
+}
+
+/** The form with the most samples per second in batches of 8, all raced in turns. */
+async function fastest(
+  forms: ReadonlyMap<Form, Model>,
+  data: Dataset,
+): Promise<{ readonly form: Form; readonly model: Model; readonly words: string }> {
+  const setting = { ...SETTINGS, instances: 1, batch: 8 };
+  const entries = [...forms].map(([title, model]) => ({ title, model, setting }));
+  const raced = await race(entries, data, quick ? 1 : 4);
+  const best = raced.reduce((a, b) => (b.speedRatio.value > a.speedRatio.value ? b : a));
+  const words = raced.map((one) => `${one.name} ${one.speedRatio.value.toFixed(2)}x`).join('; ');
+  const form = best.name as Form;
+  return { form, model: forms.get(form)!, words };
+}
+
+/** What exits or a cascade do, against the whole model in one form (`base`) and as it was given. */
+async function printRow(
+  name: string,
+  result: Pick<CascadeResult, 'staged' | 'report' | 'parts'>,
+  base: Model,
+  whole: Model,
+): Promise<void> {
+  const { report, staged, parts } = result;
+  const measured = await measureExits(staged, base, {
+    data: parts.test,
+    oneFile: await nestedIf(staged),
     batches: BATCHES,
     seconds: quick ? 1 : 6,
     settings: SETTINGS,
     seed: SEED,
   });
-  console.log(await row(name, result, int8, measured));
-}
-
-/** The whole model in 8 bits, as `quantize` makes it, calibrated on as many samples. */
-async function wholeInt8(whole: Model, training: Dataset): Promise<Model> {
-  const indices = Array.from({ length: Math.min(CALIBRATION, training.size) }, (_, i) =>
-    Math.floor((i * training.size) / Math.min(CALIBRATION, training.size)),
-  );
-  const context = { progress: SILENT, seed: SEED, calibration: subset(training, indices) };
-  const { model: free } = await freeBatch.apply(whole, freeBatch.defaults, context);
-  const { model: clean } = await cleanUp.apply(free, cleanUp.defaults, context);
-  return (await staticQuantization.apply(clean, STATIC_DEFAULTS, context)).model;
-}
-
-async function row(name: string, result: ExitsResult, int8: Model, measured: MeasuredExits): Promise<string> {
-  const { report, staged, whole, parts } = result;
   const { decision } = answersOf(whole, report.decision);
   const threshold = decision.scale === 'logits' ? 0 : 0.5;
   const metric = metricByName('accuracy', { output: decision.name, threshold });
@@ -114,7 +167,7 @@ async function row(name: string, result: ExitsResult, int8: Model, measured: Mea
     }
   };
   const plain = await judge(await openSession(whole, SETTINGS));
-  const quantized = await judge(await openSession(int8, SETTINGS));
+  const quantized = await judge(await openSession(base, SETTINGS));
   const early = await judge(await openStaged(staged, SETTINGS));
   const against = (other: Evaluation) => {
     const { value, interval } = compareEvaluations(other, early, metric);
@@ -134,7 +187,8 @@ async function row(name: string, result: ExitsResult, int8: Model, measured: Mea
   };
   const macs = `${(100 * test.macsShare).toFixed(1)} % of ${Math.round(costOf(whole).total.macs / 1000).toLocaleString('en')} k`;
   const accuracies = [plain, quantized, early].map(({ value }) => value.toFixed(2)).join(', ');
-  return `| ${name} | ${accuracies} % (n = ${early.n}) | ${against(quantized)} | ${against(plain)} | ${promise} | ${leaving} % | ${macs} | ${speed(1, STAGES)}, ${speed(1, ONE_FILE)} | ${speed(32, STAGES)} |`;
+  const text = `| ${name} | ${accuracies} % (n = ${early.n}) | ${against(quantized)} | ${against(plain)} | ${promise} | ${leaving} % | ${macs} | ${speed(1, STAGES)}, ${speed(1, ONE_FILE)} | ${speed(32, STAGES)} |`;
+  console.log(text);
 }
 
 function times({ value, interval }: Measurement): string {

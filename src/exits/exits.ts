@@ -97,7 +97,7 @@ export async function exits(model: Model, options: ExitsOptions): Promise<ExitsR
     joint: options.joint === true,
     by: byTime ? 'time' : 'macs',
     against,
-    int8: options.int8 === true,
+    int8: Boolean(options.int8),
     wholeMacs: total,
     places,
     dropped: multi.heads.flatMap(({ id }) => (used.multi.heads.some((head) => head.id === id) ? [] : [id])),

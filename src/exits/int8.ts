@@ -11,9 +11,10 @@ const CALIBRATION = 512;
 export async function inInt8(
   model: Model,
   { training }: ExitParts,
-  { progress = SILENT, signal, seed = 0 }: ExitsOptions,
+  { int8, progress = SILENT, signal, seed = 0 }: ExitsOptions,
 ): Promise<Model> {
   const calibration = spread(training, CALIBRATION);
   const context = { progress, signal, seed, calibration };
-  return (await staticQuantization.apply(model, STATIC_DEFAULTS, context)).model;
+  const given = typeof int8 === 'object' ? int8 : {};
+  return (await staticQuantization.apply(model, { ...STATIC_DEFAULTS, ...given }, context)).model;
 }

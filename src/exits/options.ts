@@ -1,6 +1,7 @@
 import { fail, type Progress } from '../base/index.ts';
 import type { Dataset } from '../data/index.ts';
 import type { SessionSettings } from '../run/index.ts';
+import type { StaticOptions } from '../transform/index.ts';
 import type { ConfidenceKind } from './staged-model.ts';
 import type { HeadTraining } from './train-heads.ts';
 
@@ -39,8 +40,8 @@ export interface ExitsOptions {
   readonly hidden?: number;
   /** Trains backbone and heads together, after the heads. */
   readonly joint?: boolean;
-  /** 8-bit integers, before anything is certified. */
-  readonly int8?: boolean;
+  /** 8-bit integers, before anything is certified; with options of static quantization (layers to leave in float, say) or its defaults. */
+  readonly int8?: boolean | Partial<StaticOptions>;
   readonly training?: HeadTraining;
   /** Of `joint`. */
   readonly jointTraining?: HeadTraining;

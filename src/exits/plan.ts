@@ -17,7 +17,12 @@ const HEAD_SHARE = 0.04;
 /** Share of the whole model's work that a probe's head may take; sets how fine a grid may be. */
 const PROBE_SHARE = 0.02;
 const MOST_HIDDEN = 64;
-const MOST_FEATURES = 1000;
+/** Features of a place at most, by the number of places: what a probe costs grows with the cube of them. */
+const MOST_FEATURES = [
+  [3, 1600],
+  [10, 800],
+  [Number.POSITIVE_INFINITY, 512],
+] as const;
 /** Samples a call where time is measured and nothing else is said. */
 export const TIMED_BATCH = 8;
 
@@ -37,7 +42,8 @@ export async function planExits(
   const places = named === undefined ? exitPlaces(base) : byName(base, named);
   const size = answers.all.reduce((sum, answer) => sum + answer.size, 0);
   const affordable = Math.floor((PROBE_SHARE * total) / size);
-  const mostFeatures = Math.min(MOST_FEATURES, Math.max(256, affordable));
+  const most = MOST_FEATURES.find(([count]) => places.length <= count)![1];
+  const mostFeatures = Math.min(most, Math.max(256, affordable));
   const probes = await probePlaces(
     base,
     places,

@@ -21,11 +21,14 @@ export function poolingsOf(place: Place, mostFeatures = MOST_FEATURES): Pooling[
   if (kind === 'vector') return [{ kind: 'none' }];
   if (kind === 'sequence' && axis === 2) return [{ kind: 'mean' }, { kind: 'first' }];
   if (room === undefined) return [{ kind: 'mean' }];
-  // As many parts as the features allow, the same share of each axis.
-  const share = Math.min(1, (mostFeatures / channels / sizeOf(room)) ** (1 / room.length));
-  const parts = room.map((size) => Math.max(1, Math.floor(size * share)));
-  const grid: Pooling = { kind: 'grid', parts };
-  return sizeOf(parts) > 1 ? [{ kind: 'mean' }, grid] : [{ kind: 'mean' }];
+  // Parts do not overlap: sums over parts that do cost more than the layers before them.
+  const gridAt = (stride: number) => room.map((size) => Math.max(1, Math.floor(size / stride)));
+  const fits = (parts: readonly number[]) => channels * sizeOf(parts) <= mostFeatures;
+  let finest = 1;
+  while (!fits(gridAt(finest)) && finest < Math.max(...room)) finest++;
+  // The finest grid that the features allow, and one of half its fineness: more features need more samples.
+  const grids = [gridAt(2 * finest), gridAt(finest)].filter((parts) => sizeOf(parts) > 1 && fits(parts));
+  return [{ kind: 'mean' }, ...grids.map((parts): Pooling => ({ kind: 'grid', parts }))];
 }
 
 /** Features that a pooling makes of a place. */
@@ -72,7 +75,7 @@ export function addPooling(
     const mean = add('GlobalAveragePool', 'mean', [value]);
     return add('Flatten', 'features', [mean], { axis: attr.int(1) });
   }
-  // Parts of equal size that may overlap by a little: a stride that fits, and a kernel that takes the rest.
+  // Parts of equal size: a stride that fits, and a kernel that takes what is left over too.
   const strides = pooling.parts.map((parts, i) => Math.floor(place.room![i]! / parts));
   const kernel = pooling.parts.map((parts, i) => place.room![i]! - (parts - 1) * strides[i]!);
   const one = pooling.parts.every((parts, i) => parts === place.room![i]);

@@ -30,7 +30,7 @@ export interface ProbeOptions {
 }
 
 /** Times the mean square of the features; keeps directions that few samples fill from deciding. */
-const RIDGE = 1e-3;
+const RIDGE = 1e-2;
 /** Features of all places that are recorded in one go, in numbers. */
 const MOST_NUMBERS = 2e7;
 

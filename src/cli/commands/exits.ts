@@ -57,6 +57,7 @@ export const exitsCommand: Command = {
       )
       .option('--joint', 'trains the model together with its heads')
       .option('--int8', 'quantizes to 8 bits before anything is certified')
+      .option('--keep-first <n>', 'with --int8: leaves the first so many heavy layers in float')
       .option('--seed <n>', 'of the division of the data and of training', '0')
       .option('--threads <n>', 'threads (default: all cores)')
       .option(
@@ -154,7 +155,7 @@ Examples:
             places: options.at as string[] | undefined,
             hidden: whole('hidden', options.hidden, 0),
             joint: options.joint === true,
-            int8: options.int8 === true,
+            int8: options.int8 === true && { keepFirst: whole('keep-first', options.keepFirst, 0) ?? 0 },
             training: { epochs: whole('epochs', options.epochs, 1) },
           })
         : await cascadeOf(await named([...first, path]), common);
