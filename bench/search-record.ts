@@ -35,7 +35,7 @@ const dimension = (name: string, values: Dimension['values'], more: Partial<Dime
   ...more,
 });
 const dimensions = [
-  dimension('share', [1, 0.75, 0.5, 0.35]),
+  dimension('share', [1, 0.9, 0.75, 0.5]),
   dimension('precision', ['float', 'static']),
   dimension('ranges', ['minmax', 'mse'], { when: isStatic }),
   dimension('equalized', ['no', 'yes'], { when: isStatic }),
@@ -54,7 +54,7 @@ const TOGETHER = 9;
 const FASTER = 2.5;
 
 const folder = join(ROOT, 'examples', 'keyword-spotter');
-const path = join(folder, 'model.onnx');
+const path = join(folder, 'heavy.onnx');
 const parts = await split(await openDataset(join(folder, 'data.npz')), { seed: SEED });
 const context: PassContext = { progress: SILENT, seed: SEED, calibration: parts.calibration };
 const metric = metricByName('top1');

@@ -20,9 +20,7 @@ export function secondsOfLook(
   share: number,
 ): number {
   const taken = looks.taken;
-  if (taken.some((look) => look.observation.failed !== undefined && sharesFate(look.point, point))) {
-    return Number.POSITIVE_INFINITY;
-  }
+  if (isHopeless(point, looks)) return Number.POSITIVE_INFINITY;
   const like = (other: Point) =>
     (
       [
@@ -70,6 +68,11 @@ function precisionSeconds(
   if (slow === 'float') seconds += GUESS.slow * asked('slow', 'integers');
   if (Number(kept) > 0) seconds += GUESS.sensitivity * asked('kept', 0);
   return seconds;
+}
+
+/** True where an earlier look shows that a point cannot be made. */
+export function isHopeless(point: Point, looks: Looks): boolean {
+  return looks.taken.some((look) => look.observation.failed !== undefined && sharesFate(look.point, point));
 }
 
 /** Whether what made one point fail makes another fail as well: its shape cannot be made, or its precision not on this shape. */

@@ -16,7 +16,7 @@ import { mixedAssignment } from './mixed.ts';
 import { objectiveOf } from './objective.ts';
 import { CONSTRAINTS } from './observe.ts';
 import { opMixOf } from './op-mix.ts';
-import { secondsOfLook, trains } from './pace-of-looks.ts';
+import { isHopeless, secondsOfLook, trains } from './pace-of-looks.ts';
 import { Kitchen } from './recipe.ts';
 import { Searcher } from './searcher/searcher.ts';
 import type { Sensitivity } from './sensitivity.ts';
@@ -234,7 +234,7 @@ class Search {
     // Where more time would have brought another proposal, it was the time that ended it.
     const more = searcher.next(
       looks.taken.map(({ observation }) => observation),
-      () => 1,
+      (point) => (isHopeless(point, looks) ? Number.POSITIVE_INFINITY : 1),
     );
     return more === undefined ? 'nothing promised a gain' : 'time';
   }
