@@ -6,6 +6,7 @@ import {
   exits,
   exitTable,
   fitTemperature,
+  fromSafest,
   outcomeOf,
   recordStages,
   stageScores,
@@ -141,7 +142,8 @@ function tried(
     return (lost - gained) / n;
   };
   return BOUNDS.map(({ maxDrop, confidence }) => {
-    const { outcome, thresholds } = certify(path, tested, { maxDrop, confidence });
+    const steps = fromSafest(path, tuningTable, maxDrop);
+    const { outcome, thresholds } = certify(steps, tested, { maxDrop, confidence });
     const within = path.findLast((one) => fallIn(tuningTable, one) <= maxDrop) ?? path[0]!;
     const fall = fallIn(truth, thresholds);
     return {

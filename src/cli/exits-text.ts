@@ -117,7 +117,7 @@ function promise({ certificate, labelled, against }: ExitReport): string {
   const from = against === 'end' ? ', reckoned from the model in the form that ships, nobody leaving' : '';
   return certificate.outcome === 'certified'
     ? `certified at ${percent(confidence)}: ${what}${from} (${seen}, ${tested} settings tested in sequence)`
-    : `infeasible: not even with nobody leaving can it be certified at ${percent(confidence)} that ${what} (${seen}); nobody leaves`;
+    : `infeasible: it cannot be certified at ${percent(confidence)} that ${what}${from}, wherever samples leave (nobody leaving: ${seen}); nobody leaves`;
 }
 
 function outcome({ test, labelled, others, division }: ExitReport): string {

@@ -20,7 +20,7 @@ import type { ExitsOptions } from './options.ts';
 import { type ExitReport, type ExitRow, share, sideOutputs, testFigures } from './report.ts';
 import { portsOf, sampleAxes } from './sample-axes.ts';
 import { recordStages, type StageRecord, stageScores } from './tables.ts';
-import { certify, type ExitTable, type Thresholds, thresholdPath } from './thresholds.ts';
+import { certify, type ExitTable, fromSafest, type Thresholds, thresholdPath } from './thresholds.ts';
 
 /** A model of a cascade and what it is called; the cheap ones come first. */
 export interface CascadeModel {
@@ -110,7 +110,9 @@ export async function cascadeOf(
       whole: right(judged.at(-1)!.best),
     };
   };
-  const path = thresholdPath(tableOf(tuning, members, calibrations));
+  const tuned = tableOf(tuning, members, calibrations);
+  const steps = thresholdPath(tuned);
+  const path = options.counts === 'lost' ? steps : fromSafest(steps, tuned, maxDrop / 100);
   const certificate = certify(path, tableOf(await recordPart(parts.certification), members, calibrations), {
     maxDrop: maxDrop / 100,
     confidence,

@@ -14,7 +14,7 @@ import { type ExitReport, type ExitRow, share, sideOutputs, testFigures } from '
 import { splitStages } from './split-stages.ts';
 import type { ConfidenceKind, ExitRule, StagedModel } from './staged-model.ts';
 import { exitTable, recordStages, type StageRecord, stageScores } from './tables.ts';
-import { certify, type Thresholds, thresholdPath, withCosts } from './thresholds.ts';
+import { certify, fromSafest, type Thresholds, thresholdPath, withCosts } from './thresholds.ts';
 import { secondsOfStages } from './times.ts';
 import { trainHeads, trainJointly } from './train-heads.ts';
 
@@ -72,7 +72,8 @@ export async function exits(model: Model, options: ExitsOptions): Promise<ExitsR
   const timing = { batch: options.batch ?? TIMED_BATCH, settings, signal };
   const costs = byTime ? await secondsOfStages(untuned, parts.tuning, timing) : undefined;
   const tuningTable = tableOf(tuning, untuned);
-  const path = thresholdPath(costs === undefined ? tuningTable : withCosts(tuningTable, costs));
+  const steps = thresholdPath(costs === undefined ? tuningTable : withCosts(tuningTable, costs));
+  const path = options.counts === 'lost' ? steps : fromSafest(steps, tuningTable, drop);
   const certificate = certify(path, tableOf(await recordPart(parts.certification), untuned), {
     maxDrop: drop,
     confidence,

@@ -55,6 +55,7 @@ export {
   certify,
   type ExitOutcome,
   type ExitTable,
+  fromSafest,
   outcomeOf,
   type Thresholds,
   thresholdPath,

@@ -101,7 +101,7 @@ async function probeGroup(
   const classes = Math.max(2, decision.size);
   const targets = await targetsOf(parts.training, training, decision, signal);
   const truth = await targetsOf(parts.validation, validation, decision, signal);
-  const model_ = answered(validation, decision);
+  const answeredAs = answered(validation, decision);
   const best = new Map<Place, Probe>();
   for (const [i, { place, pooling }] of pooled.entries()) {
     throwIfAborted(signal);
@@ -112,7 +112,7 @@ async function probeGroup(
       features,
       classes,
     )(validation.values.get(names[i]!)!);
-    const probe = { place, pooling, features, ...scored(scores, classes, truth, model_) };
+    const probe = { place, pooling, features, ...scored(scores, classes, truth, answeredAs) };
     const before = best.get(place);
     if (before === undefined || probe.accuracy > before.accuracy) best.set(place, probe);
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Random } from '../base/index.ts';
-import { certify, type ExitTable, outcomeOf, thresholdPath } from './thresholds.ts';
+import { certify, type ExitTable, fromSafest, outcomeOf, thresholdPath } from './thresholds.ts';
 
 const NOBODY = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
 
@@ -72,6 +72,27 @@ test('certified thresholds save work and keep their promise on other samples', (
   );
 });
 
+test('where exits mend more than they lose the test begins where that shows, else where nobody leaves', () => {
+  const usual = table(1500, 1);
+  const path = thresholdPath(usual);
+  assert.equal(fromSafest(path, usual, 0.01).length, path.length);
+  // A whole model that is wrong on a fifth of the samples, on which the exits are right.
+  const mending: ExitTable = {
+    ...usual,
+    whole: usual.whole.map((right, i) => (i % 5 === 0 ? 0 : right)),
+    right: usual.right.map((right, stage) =>
+      right.map((one, i) => (i % 5 === 0 ? (stage < 2 ? 1 : 0) : one)),
+    ),
+  };
+  const steps = thresholdPath(mending);
+  const later = fromSafest(steps, mending, 0.01);
+  assert.ok(later.length < steps.length);
+  const { lost, gained } = outcomeOf(mending, later[0]!);
+  assert.ok(gained > lost + 100, `${gained} ${lost}`);
+  // What is tested is a part of the path: from its step on.
+  assert.deepEqual(later, steps.slice(steps.length - later.length));
+});
+
 test('with too few samples to promise anything nobody leaves', () => {
   // Without a single loss 59 samples are the least that exclude 5 % at 95 %.
   const few = (n: number) =>
@@ -104,7 +125,10 @@ test('the promise is broken no more often than said; thresholds chosen by the tu
   const delta = 0.1;
   const certified = broken(
     (tuning, other) =>
-      certify(thresholdPath(tuning), other, { maxDrop: 0.02, confidence: 1 - delta }).thresholds,
+      certify(fromSafest(thresholdPath(tuning), tuning, 0.02), other, {
+        maxDrop: 0.02,
+        confidence: 1 - delta,
+      }).thresholds,
   );
   // Three standard errors of 10 % over 120 trials are 8 points.
   assert.ok(certified <= delta + 0.08, `${certified}`);

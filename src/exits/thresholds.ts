@@ -1,5 +1,5 @@
 import { fail } from '../base/index.ts';
-import { binomialPValue, fixedSequenceTest, pairedDropPValue } from '../measure/index.ts';
+import { binomialPValue, fixedSequenceTest, pairedDropPValue, pairedScore } from '../measure/index.ts';
 
 /** What the exits of a staged model would do with the samples of a part, each exit asked about every sample. */
 export interface ExitTable {
@@ -62,6 +62,21 @@ export function outcomeOf(table: ExitTable, thresholds: Thresholds): ExitOutcome
   }
   const n = table.samples;
   return { n, lost, gained, macs: n === 0 ? table.macs.at(-1)! : macs / n, leaving, right };
+}
+
+/**
+ * The path from the step on whose tuning samples speak most against a fall by more than `maxDrop` (a share): the first, as a rule,
+ * where nothing is lost yet. Where exits mend more than they lose that is further on, and the steps before it, in which a single
+ * lost answer weighs more, would end a test too soon. Any order that the certification samples had no part in may be tested.
+ */
+export function fromSafest(path: readonly Thresholds[], tuning: ExitTable, maxDrop: number): Thresholds[] {
+  let [start, best] = [0, Number.POSITIVE_INFINITY];
+  for (const [i, thresholds] of path.entries()) {
+    const { n, lost, gained } = outcomeOf(tuning, thresholds);
+    const score = pairedScore({ onlyFirst: lost, onlySecond: gained, n }, maxDrop);
+    if (score < best) [start, best] = [i, score];
+  }
+  return path.slice(start);
 }
 
 /** Steps in which the threshold of an exit falls: each lets about so large a share of the samples more go. */

@@ -9,5 +9,5 @@ export {
 } from './learn-then-test.ts';
 export { type Level, normalCdf, normalQuantile } from './normal.ts';
 export { pairedDropPValue } from './paired-drop.ts';
-export { type PairedCounts, pairedProportionInterval, wilsonInterval } from './proportion.ts';
+export { type PairedCounts, pairedProportionInterval, pairedScore, wilsonInterval } from './proportion.ts';
 export { binomialCdf, quantileInterval } from './quantile.ts';
