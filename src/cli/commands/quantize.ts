@@ -72,7 +72,7 @@ export const quantizeCommand: Command = {
       .option('--alpha <share>', 'smooth: how much goes from activations into weights (default: searched)')
       .option(
         '--no-bias-correction',
-        'static and gptq: leaves the means of the layers as rounding shifts them',
+        'static, awq and gptq: leaves the means of the layers as rounding shifts them',
       )
       .option('--calibrator <name>', `static: ${Object.keys(CALIBRATORS).join(', ')}`, 'minmax')
       .option('--samples <n>', 'static, awq and gptq: samples to calibrate on', '512')
@@ -238,10 +238,12 @@ function passOptions(
             ...(method === 'gptq' && {
               actOrder: options.actOrder === true,
               damping: shareOf('damping', options.damping),
-              meanCorrection: options.biasCorrection !== false,
               activations: options.floatActivations === true ? 'float' : 'quantized',
             }),
-            ...(METHODS[method].data === 'calibration' && { samples: count('samples', options.samples) }),
+            ...(METHODS[method].data === 'calibration' && {
+              samples: count('samples', options.samples),
+              meanCorrection: options.biasCorrection !== false,
+            }),
           }
         : kind === 'learned'
           ? {

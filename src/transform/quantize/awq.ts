@@ -3,30 +3,30 @@ import { constantOf, type Model, removeDead, sortNodes, Tensor } from '../../gra
 import type { DeclaredError, Pass, PassContext, PassNote, PassResult } from '../pass.ts';
 import { blockedValues, quantizeBlocks } from './blocks.ts';
 import { applyFactors, type ChannelGroup, channelGroups, factorsInWords } from './channel-factors.ts';
-import { WIDEST } from './gptq.ts';
+import { centred, type GptqOptions, gptqQuantization, roundOnData, WIDEST } from './gptq.ts';
 import type { Gram } from './gram.ts';
 import { LayerError } from './layer-error.ts';
 import { type Activations, streamLayers } from './layer-stream.ts';
 import type { LinearLayer } from './linear-layers.ts';
 import { excluder } from './selection.ts';
 import { withNames } from './static.ts';
-import {
-  quantizeWeightsOnly,
-  requireBlockSize,
-  WEIGHT_ONLY_DEFAULTS,
-  type WeightOnlyOptions,
-} from './weight-only.ts';
+import { requireBlockSize, WEIGHT_ONLY_DEFAULTS, type WeightOnlyOptions } from './weight-only.ts';
 
 /** How the weights will be rounded, and: */
-export interface AwqOptions extends WeightOnlyOptions {
+export interface AwqOptions
+  extends WeightOnlyOptions,
+    Pick<GptqOptions, 'batch' | 'samples' | 'meanCorrection'> {
   /** pays: where nothing can take the factors, a Mul of its own where it saves 3 dB; never: such values stay as they are. */
   readonly explicit: 'pays' | 'never';
-  /** Samples per run, and at most so many samples in all, evenly spread. */
-  readonly batch: number;
-  readonly samples: number;
 }
 
-const DEFAULTS: AwqOptions = { ...WEIGHT_ONLY_DEFAULTS, explicit: 'never', batch: 16, samples: 128 };
+const DEFAULTS: AwqOptions = {
+  ...WEIGHT_ONLY_DEFAULTS,
+  explicit: 'never',
+  batch: 16,
+  samples: 128,
+  meanCorrection: true,
+};
 
 /** What factors must save of the error of the outputs, in dB: anything worth a note, and the price of a Mul. */
 const WORTH = 0.1;
@@ -101,7 +101,7 @@ export const awqScaling: Pass<AwqOptions> = {
 
 const HEAVY: ReadonlySet<string> = new Set(['MatMul', 'Gemm', 'Conv']);
 
-/** Activation-aware scaling, and the weights in blocks by the search of scales after it. */
+/** Activation-aware scaling, then the weights in blocks by the search of scales; what that takes from the means of outputs is added back. */
 export const awqQuantization: Pass<AwqOptions> = {
   name: 'quantize-awq',
   summary: 'weights in 4 bits by blocks, those of large activations scaled up first (AWQ); measured on data',
@@ -109,7 +109,8 @@ export const awqQuantization: Pass<AwqOptions> = {
   error: ({ bits }): DeclaredError => ({ kind: 'lossy', why: `weights are rounded to ${bits} bits` }),
   async apply(model: Model, options: AwqOptions, context: PassContext): Promise<PassResult> {
     const scaled = await awqScaling.apply(model, options, context);
-    const result = await quantizeWeightsOnly(scaled.model, options);
+    const rounding = { ...gptqQuantization.defaults, ...options };
+    const result = await roundOnData(scaled.model, rounding, context, 'nearest');
     const moved = new Map(
       scaled.notes.map(({ node, action, why }) => [node, action === 'changed' ? why : '']),
     );
@@ -136,11 +137,12 @@ interface Factors {
 async function bestFactors(
   model: Model,
   group: ChannelGroup,
-  { gram: h, rows }: Activations,
+  seen: Activations,
   gram: Gram,
   options: AwqOptions,
   signal: AbortSignal | undefined,
 ): Promise<Factors> {
+  const h = options.meanCorrection ? centred(seen) : seen.gram;
   const measured = await Promise.all(
     group.layers.map(async (layer) => {
       const now = { ...layer, tensor: constantOf(model.graph, layer.node.inputs[1]!)! };
@@ -159,7 +161,7 @@ async function bestFactors(
   const plain = await lost(new Array<number>(group.channels).fill(1));
   let best: Factors = { alpha: 0, factors: [], saved: 0 };
   const attempt = async (alpha: number) => {
-    const factors = factorsOf(h, rows, group.channels, alpha);
+    const factors = factorsOf(h, seen.rows, group.channels, alpha);
     const saved = 10 * Math.log10(plain / (await lost(factors)));
     if (saved > best.saved) best = { alpha, factors, saved };
   };
@@ -172,7 +174,7 @@ async function bestFactors(
 /** Channels below this share of the largest count as if they had it: their weights matter to nothing. */
 const FAINT = 1e-4;
 
-/** (Root mean square)^alpha of each channel, about 1 in the middle of the largest and the smallest. */
+/** (Root mean square)^alpha of each channel, less its mean where that is corrected, about 1 in the middle of the largest and the smallest. */
 function factorsOf(h: Float64Array, rows: number, channels: number, alpha: number): number[] {
   const sizes = Array.from({ length: channels }, (_, j) =>
     Math.sqrt(h[j * channels + j]! / Math.max(1, rows)),

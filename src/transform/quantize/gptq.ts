@@ -58,32 +58,48 @@ export const gptqQuantization: Pass<GptqOptions> = {
   async apply(model: Model, options: GptqOptions, context: PassContext): Promise<PassResult> {
     requireBlockSize(options);
     if (!(options.damping > 0)) throw fail('USAGE_BAD_OPTION', `damping is ${options.damping}, not above 0`);
-    if (context.calibration === undefined) throw fail('CALIBRATION_NEEDED', 'the pass got no data');
-    const named = withNames(model);
-    const { notes } = rewriteWeights(named, options);
-    const chosen = new Set(notes.filter(({ action }) => action === 'changed').map(({ node }) => node));
-    const layers = linearLayers(named).filter(({ node, k }) => chosen.has(node.name) && k <= WIDEST);
-    const rounder = new Rounder(options, context.signal);
-    await streamLayers(
-      named,
-      layers,
-      context.calibration,
-      (layer, activations, gram) => rounder.round(layer, activations, gram),
-      { batch: options.batch, samples: options.samples, progress: context.progress, signal: context.signal },
-    );
-    return quantizeWeightsOnly(named, options, rounder.prepared);
+    return roundOnData(model, options, context, 'in turn');
   },
 };
+
+/**
+ * Rounds the weights on the calibration data, in turn or each to the nearest number, and writes them in blocks; with meanCorrection, what
+ * that takes from the means of the outputs is added back. Throws CALIBRATION_NEEDED, and what running throws.
+ */
+export async function roundOnData(
+  model: Model,
+  options: GptqOptions,
+  { calibration, progress, signal }: PassContext,
+  how: 'in turn' | 'nearest',
+): Promise<PassResult> {
+  if (calibration === undefined) throw fail('CALIBRATION_NEEDED', 'the pass got no data');
+  const named = withNames(model);
+  const { notes } = rewriteWeights(named, options);
+  const chosen = new Set(notes.filter(({ action }) => action === 'changed').map(({ node }) => node));
+  const layers = linearLayers(named).filter(({ node, k }) => chosen.has(node.name) && k <= WIDEST);
+  const rounder = new Rounder(options, how, signal);
+  const { batch, samples } = options;
+  await streamLayers(
+    named,
+    layers,
+    calibration,
+    (layer, activations, gram) => rounder.round(layer, activations, gram),
+    { batch, samples, progress, signal },
+  );
+  return quantizeWeightsOnly(named, options, rounder.prepared);
+}
 
 class Rounder {
   readonly prepared = new Map<string, Prepared>();
   readonly #options: GptqOptions;
+  readonly #how: 'in turn' | 'nearest';
   readonly #signal: AbortSignal | undefined;
   /** By weight: layers that share one are rounded once, for the first of them. */
   readonly #done = new Map<string, Prepared>();
 
-  constructor(options: GptqOptions, signal: AbortSignal | undefined) {
+  constructor(options: GptqOptions, how: 'in turn' | 'nearest', signal: AbortSignal | undefined) {
     this.#options = options;
+    this.#how = how;
     this.#signal = signal;
   }
 
@@ -106,11 +122,12 @@ class Rounder {
     const { tensor, transposed } = layer;
     const h = this.#options.meanCorrection ? centred(seen) : seen.gram;
     const nearest = quantizeBlocks(tensor, transposed, this.#options);
-    const rounded = roundOptimally(tensor, transposed, h, this.#options)?.made;
     const error = new LayerError(gram, h, layer, this.#signal);
     const lost = (made: BlockedWeight) => error.lost(blockedValues(made, false, this.#options.bits));
     const [energy, before] = [await error.energy(), await lost(nearest)];
     const plain = `outputs ${decibels(before, energy)}, to the nearest`;
+    if (this.#how === 'nearest') return { made: nearest, told: `outputs ${decibels(before, energy)}` };
+    const rounded = roundOptimally(tensor, transposed, h, this.#options)?.made;
     if (rounded === undefined) {
       return { made: nearest, told: `${plain}: its activations are all the same or not finite` };
     }
@@ -124,7 +141,7 @@ class Rounder {
 }
 
 /** X^T X of the activations less their mean. */
-function centred({ gram, sum, rows }: Activations): Float64Array {
+export function centred({ gram, sum, rows }: Activations): Float64Array {
   const k = sum.length;
   const h = gram.slice();
   for (let i = 0; i < k; i++) for (let j = 0; j < k; j++) h[i * k + j]! -= (sum[i]! * sum[j]!) / rows;
