@@ -1,5 +1,4 @@
 import type { Model } from '../graph/index.ts';
-import { SHARES } from './space/model-space.ts';
 import type { TrainingTimes } from './space/recipe-of.ts';
 
 /** Share of the budget that may go into smaller models; of that, what goes into training itself: the rest cuts, refits and measures. */
@@ -14,10 +13,12 @@ export function familiesFor(model: Model): string[] {
   return ['pruned', ...architecturesFor(model), 'shallower'];
 }
 
-/** What each training may take, so that about every one of them fits into the budget. */
+/** Further sizes of the families that are tried, about, once each was seen at its largest. */
+const FURTHER = 3;
+
+/** What each training may take, so that about those that are tried fit into the budget. */
 export function trainingTimes(families: readonly string[], budget: number): TrainingTimes {
-  const sized = families.filter((family) => family !== 'shallower').length;
-  const count = sized * SHARES.length + 1;
+  const count = families.length + FURTHER;
   return {
     shape: Math.max(LEAST_SECONDS, (SHAPES.trained * SHAPES.budget * budget) / count),
     learned: Math.max(LEAST_SECONDS, (LEARNED * budget) / 2),

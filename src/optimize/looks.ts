@@ -221,16 +221,17 @@ export class Looks {
   }
 
   /**
-   * Gives every variant the settings and the timing of its best look: those of the highest rung, and of them the one with
-   * the least objective among those that keep the constraints of the run.
+   * Gives every variant the settings and the timing of its best look: the one with the least objective among those that keep the
+   * constraints of the run; a first look must be better by what it may be off. `full`: of looks in full alone, where there are any.
    */
-  settle(): void {
+  settle(full = false): void {
     for (const variant of this.variants) {
-      const looks = this.#taken.filter((look) => look.variant === variant && look.timing !== undefined);
+      const all = this.#taken.filter((look) => look.variant === variant && look.timing !== undefined);
+      const looks = full && all.some(({ rung }) => rung > 0) ? all.filter(({ rung }) => rung > 0) : all;
       const late = ({ observation }: Look) => Number((observation.held?.p99?.value ?? 0) > 0);
-      const [best] = looks.sort(
-        (a, b) => b.rung - a.rung || late(a) - late(b) || a.observation.objective! - b.observation.objective!,
-      );
+      const paid = ({ observation, rung }: Look) =>
+        observation.objective! * (rung > 0 ? 1 : Math.exp(observation.noise ?? 0));
+      const [best] = [...looks].sort((a, b) => late(a) - late(b) || paid(a) - paid(b) || b.rung - a.rung);
       if (best === undefined) continue;
       variant.settings = best.settings;
       variant.timing = best.timing;

@@ -306,11 +306,18 @@ class Search {
     looks.settle();
     const { share, least, most } = FINAL_RACE;
     const seconds = Math.min(most, Math.max(least, share * budget.seconds));
+    const raced = new Map<Variant, Pick<Variant, 'settings' | 'timing'>>();
     for (const variant of finalistsOf(knownIn(looks), goal).reverse()) {
       if (!budget.allows(`a longer race of ${variant.title}`, this.#until.races)) break;
-      const length = { seconds, single };
-      variant.timing = await this.judge.race(runnableOf(variant), variant.title, variant.settings, length);
+      const { settings, title } = variant;
+      raced.set(variant, {
+        settings,
+        timing: await this.judge.race(runnableOf(variant), title, settings, { seconds, single }),
+      });
     }
+    // What was not raced once more goes by what a look in full showed: a first look does not time a single call.
+    looks.settle(true);
+    for (const [variant, found] of raced) Object.assign(variant, found);
   }
 
   async #decide(

@@ -8,6 +8,7 @@ import { type Bundle, bundleSchema, readBundle } from '../../src/bundle/index.ts
 import { openDataset, split, writeNpz } from '../../src/data/index.ts';
 import { Tensor } from '../../src/graph/index.ts';
 
+import { ALIKE_WITHIN } from '../../src/measure/index.ts';
 import type { Story } from '../../src/report/index.ts';
 import { openSession } from '../../src/run/index.ts';
 import { type Ended, makeFolder, modicum, removeFolder, start, tree } from './cli.ts';
@@ -94,7 +95,8 @@ describe('optimize', () => {
     if (!bundle.met) return;
     const { speedup, heldOutDrop, latencyRatio } = chosen.figures;
     assert.ok(speedup?.low !== undefined && speedup.low > 1);
-    assert.ok(latencyRatio?.low !== undefined && latencyRatio.low <= 1);
+    assert.ok(latencyRatio?.low !== undefined, 'a single call was timed');
+    assert.ok(latencyRatio.low <= 1 + ALIKE_WITHIN, `${latencyRatio.low} times as long`);
     assert.ok(heldOutDrop?.high !== undefined && heldOutDrop.value <= 5);
   });
 

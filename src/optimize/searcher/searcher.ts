@@ -99,7 +99,16 @@ export class Searcher {
       const reached = state.latest.filter((seen) => seen.rung >= rung && seen.objective !== undefined);
       const gone = reached.filter((seen) => seen.rung > rung).length;
       if (gone >= Math.floor(reached.length / eta)) continue;
-      const next = this.#worthMore(state, beliefs, rung)[0];
+      // One way of running a model tells how good the model is: another goes on only where it is surely cheaper.
+      const known = new Map<string, number>();
+      for (const seen of reached.filter((seen) => seen.rung > rung)) {
+        const key = keyOf(this.#space, seen.point, 'model');
+        known.set(key, Math.min(seen.objective!, known.get(key) ?? Number.POSITIVE_INFINITY));
+      }
+      const next = this.#worthMore(state, beliefs, rung).find(({ point, objective, noise = 0 }) => {
+        const before = known.get(keyOf(this.#space, point, 'model'));
+        return before === undefined || objective! * Math.exp(noise) < before;
+      });
       if (next !== undefined) {
         return {
           point: next.point,
