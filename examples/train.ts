@@ -37,8 +37,8 @@ const PLANS: Readonly<Record<string, Plan>> = {
   'keyword-spotter': {
     heavy: ['residual-cnn', { width: 1, depth: 0.5 }],
     light: ['ds-cnn', { width: 0.375 }],
-    fit: { epochs: 5, batch: 64, rate: 3e-3, decay: 1e-3, optimizer: 'adamw', average: 0.99 },
-    lightFit: { epochs: 8, batch: 64, rate: 5e-3, decay: 1e-3, optimizer: 'adamw', average: 0.99 },
+    fit: { epochs: 7, batch: 64, rate: 3e-3, decay: 1e-3, optimizer: 'adamw', average: 0.99 },
+    lightFit: { epochs: 10, batch: 64, rate: 5e-3, decay: 1e-3, optimizer: 'adamw', average: 0.99 },
   },
   recommender: {
     heavy: ['recommender', { width: 1.25, embedding: 16, probabilities: false }],

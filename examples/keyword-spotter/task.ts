@@ -3,7 +3,7 @@ import type { ExampleTask } from '../task.ts';
 import { HELD_OUT, testClips, trainingClips, validationClips } from './generate.ts';
 import { CLASSES } from './words.ts';
 
-const SAMPLES = 18_000;
+const SAMPLES = 36_000;
 
 /** Which of ten words is said in a second of sound, or silence, or something else. */
 export const keywordSpotter: ExampleTask = {
