@@ -67,7 +67,7 @@ class Decider {
     chosen.why = `the least ${minimize} of those that hold`;
     return {
       verdict: gain?.sure ? 'mixed' : chosen === fp32 ? 'fp32' : 'uniform',
-      why: gain?.why ?? 'no mix holds on the held-out part that one precision for all does not give',
+      why: gain?.why ?? 'no mix that costs less than fp32 holds on the held-out part',
       chosen,
       bestUniform,
       ...(mix && against && { bestMix: { variant: mix, against } }),
@@ -104,9 +104,15 @@ class Decider {
     fp32.heldOut = await this.#judge.evaluate(fp32, 'heldOut');
     const risk = (variant: Variant) => variant.drop?.interval.high ?? Number.POSITIVE_INFINITY;
     const others = able.filter((variant) => variant !== fp32);
-    const finalists = finalistsOf(others, risk, cost);
-    for (const variant of others)
-      if (!finalists.includes(variant)) variant.why = 'another is as safe and costs less';
+    // What gains nothing would only stand before what does: its failure would end the test.
+    const gaining = others.filter((variant) => cost(variant) < cost(fp32));
+    const finalists = finalistsOf(gaining, risk, cost);
+    for (const variant of others) {
+      if (finalists.includes(variant)) continue;
+      variant.why = gaining.includes(variant)
+        ? 'another is as safe and costs less'
+        : 'costs no less than fp32';
+    }
     const passed: Variant[] = [fp32];
     for (const [i, variant] of finalists.entries()) {
       variant.heldOut = await this.#judge.evaluate(variant, 'heldOut');
@@ -115,7 +121,7 @@ class Decider {
         passed.push(variant);
         continue;
       }
-      variant.why = `may lose ${high.toFixed(2)} on the held-out part`;
+      variant.why = `may lose ${Number(high.toPrecision(3))} on the held-out part`;
       for (const later of finalists.slice(i + 1))
         later.why = 'a safer one already failed on the held-out part';
       break;

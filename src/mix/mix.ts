@@ -5,6 +5,7 @@ import type { Evaluation, Measurement, Metric } from '../measure/index.ts';
 import { probeProviders } from '../run/index.ts';
 import {
   cleanUp,
+  freeBatch,
   halfMaxima,
   type MixLayer,
   mixLayers,
@@ -102,7 +103,7 @@ class Mixer {
     await this.judge.baseline('search');
     // Held-out data that cannot be used is to be found now, not after the search.
     const baseline = await this.judge.baseline('heldOut');
-    const { model } = await cleanUp.apply(this.#given, cleanUp.defaults, this.#context);
+    const model = await this.#cleaned();
     const layers = mixLayers(model, { least: given.weights?.least }).filter((layer) =>
       layer.precisions.some((one) => one !== 'fp32' && precisions.includes(one)),
     );
@@ -142,6 +143,13 @@ class Mixer {
       unavailable: this.#unavailable,
       records: this.judge.records,
     };
+  }
+
+  /** Cleaned, and for batches with a batch that is free, where that is proven right. */
+  async #cleaned(): Promise<Model> {
+    const { model } = await cleanUp.apply(this.#given, cleanUp.defaults, this.#context);
+    if (this.#o.batch === 1) return model;
+    return (await freeBatch.apply(model, freeBatch.defaults, this.#context)).model;
   }
 
   /** What the passes read from the data, once. */

@@ -82,7 +82,8 @@ test('what cannot be had is infinitely harmful and says why; fp32 harms nothing'
   assert.match(last[2]!.why!, /no int4 for this Gemm/);
   assert.equal(last[0]!.harm, 0);
   for (const { harm, kl, precision } of found) {
-    if (Number.isFinite(harm) && precision !== 'fp32') assert.ok(harm === kl && harm > 0, precision);
+    if (Number.isFinite(harm) && precision !== 'fp32')
+      assert.ok(harm > kl && harm < 1.2 * kl + 1e-3, `${precision}: ${harm}, ${kl}`);
   }
   // 4 bits hurt more than 8, and 8 more than 16.
   const [, int8, int4, fp16] = found;

@@ -44,8 +44,8 @@ export interface SensitivityOptions extends KeepOptions {
   /** only: each layer alone is in the precision. all-but: all that can are, except the layer. Default only. */
   readonly mode?: 'only' | 'all-but';
   /**
-   * How outputs are compared: 'kl' by the divergence of their distributions (of `output`, or of all with classes), and what has no
-   * classes by noise; 'noise' by the power of the noise over that of the signal. Default noise.
+   * How outputs are compared: 'kl' by the divergence of their distributions (of `output`, or of all with classes) and a thousandth of
+   * the noise, and what has no classes by noise; 'noise' by the power of the noise over that of the signal. Default noise.
    */
   readonly by?: 'kl' | 'noise';
   readonly output?: string;
@@ -59,6 +59,8 @@ export interface SensitivityOptions extends KeepOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Distributions that are sure of a class hardly move whatever is done to the scores: then this much of the noise tells layers apart. */
+const NOISE_SHARE = 1e-3;
 /** Sessions that are open at the same time. */
 const TOGETHER = 8;
 /** Each on one thread that does not spin: they take turns on the same cores. */
@@ -301,7 +303,7 @@ class Ranking {
       sqnr = Math.min(sqnr, sum.sqnr);
       kl = Math.max(kl, sum.kl);
       const classes = by === 'kl' && sum.classes && (output === undefined || output === name);
-      harm += classes ? sum.kl : sum.noise;
+      harm += classes ? sum.kl + NOISE_SHARE * sum.noise : sum.noise;
     }
     return { layer: layer.id, op: layer.op, precision, sqnr, kl, harm };
   }
