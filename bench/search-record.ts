@@ -35,7 +35,7 @@ const dimension = (name: string, values: Dimension['values'], more: Partial<Dime
   ...more,
 });
 const dimensions = [
-  dimension('share', [1, 0.9, 0.75, 0.5]),
+  dimension('share', [1, 0.9, 0.75]),
   dimension('precision', ['float', 'static']),
   dimension('ranges', ['minmax', 'mse'], { when: isStatic }),
   dimension('equalized', ['no', 'yes'], { when: isStatic }),
