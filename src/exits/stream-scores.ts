@@ -18,6 +18,8 @@ export interface StreamOptions {
   readonly input?: string;
   /** Axis of time in that input; the samples are axis 0. */
   readonly axis: number;
+  /** What the other inputs are given at every step, of models that keep a state: the sampling rate, say. */
+  readonly also?: Feeds;
   /** Frames that are heard in one step. */
   readonly hop: number;
   readonly progress?: Progress;
@@ -142,7 +144,7 @@ export async function statefulScores(
       await session.restart();
       const whole = feeds[field.name]!;
       for (let step = 0; step < stepsOf(whole, axis, hop); step++) {
-        const part: Feeds = { [input]: frames(whole, axis, step * hop, hop) };
+        const part: Feeds = { ...options.also, [input]: frames(whole, axis, step * hop, hop) };
         const found = (await session.step(part))[output]!;
         classes = found.size;
         rows[step] ??= [];
@@ -183,8 +185,9 @@ function stepsOf({ dims }: Tensor, axis: number, hop: number): number {
   return Math.floor(length / hop);
 }
 
-function inputOf({ inputs }: Pick<Session, 'inputs'>, { input }: StreamOptions): string {
-  const found = input ?? (inputs.length === 1 ? inputs[0]!.name : undefined);
+function inputOf({ inputs }: Pick<Session, 'inputs'>, { input, also = {} }: StreamOptions): string {
+  const left = inputs.filter(({ name }) => also[name] === undefined);
+  const found = input ?? (left.length === 1 ? left[0]!.name : undefined);
   if (found !== undefined && inputs.some(({ name }) => name === found)) return found;
   throw fail(
     'USAGE_BAD_OPTION',

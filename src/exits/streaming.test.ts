@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { sharedData } from '../../test/shared-data.ts';
 import { Random } from '../base/index.ts';
 import { inMemory } from '../data/index.ts';
+import { loadModel } from '../files/index.ts';
 import { parseText, Tensor } from '../graph/index.ts';
 import { type Feeds, openSession, openStateful } from '../run/index.ts';
 import { StreamDecider, type StreamRule } from './stream-decider.ts';
@@ -184,4 +186,39 @@ test('windows and kept state hear the same', async (t) => {
   const rule: StreamRule = { ...READING, thresholds: [0.99], consecutive: 1, least: 1 };
   const decision = await decideStream(chunks(), (chunk) => stateful.step(chunk), rule, 'y');
   assert.deepEqual([decision.class, decision.step, decision.early, heardChunks], [1, 3, true, 3]);
+});
+
+const VAD = sharedData('silero-vad/silero_vad_op18_ifless.onnx');
+
+test('a voice detector with state is heard step by step', {
+  skip: VAD === undefined && 'data absent',
+}, async (t) => {
+  const model = await loadModel(VAD!);
+  const state = Tensor.float32([2, 1, 128], new Float32Array(256));
+  const session = await openStateful(model, {
+    carry: { state: 'stateN' },
+    initial: { state },
+    settings: { threads: 1 },
+  });
+  const plain = await openSession(model, { threads: 1 });
+  t.after(() => Promise.all([session.dispose(), plain.dispose()]));
+  const random = new Random(3);
+  const x = Tensor.float32(
+    [2, 2048],
+    Float32Array.from({ length: 4096 }, () => 0.1 * random.normal()),
+  );
+  const data = inMemory({ input: x });
+  const also = { sr: Tensor.int64([], [16000]) };
+  const scores = await statefulScores(session, data, { axis: 1, hop: 512, also, output: 'output' });
+  assert.deepEqual([scores.samples, scores.steps, scores.classes], [2, 4, 1]);
+  for (const sample of [0, 1]) {
+    let kept = state;
+    for (let step = 0; step < 4; step++) {
+      const start = sample * 2048 + step * 512;
+      const input = Tensor.float32([1, 512], x.as('float32').slice(start, start + 512));
+      const found = await plain.run({ input, state: kept, ...also });
+      assert.ok(Math.abs(found.output!.numbers()[0]! - scores.scores[step]![sample]!) < 1e-5);
+      kept = found.stateN!;
+    }
+  }
 });
