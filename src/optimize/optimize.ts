@@ -103,11 +103,16 @@ export async function optimize(options: OptimizeOptions): Promise<OptimizeResult
     await journal.remove();
     return result;
   } catch (thrown) {
-    // A search that was stopped may go on later; one that ended has nothing left to do.
-    if (thrown instanceof ModicumError && thrown.code === 'GOAL_NOT_MET') await journal.remove();
-    else await journal.close();
+    if (mayGoOn(thrown)) await journal.close();
+    else await journal.remove();
     throw thrown;
   }
+}
+
+/** Whether a search that ended so would end otherwise another time: it was stopped, rather than asked for what cannot be. */
+function mayGoOn(thrown: unknown): boolean {
+  if (!(thrown instanceof ModicumError)) return true;
+  return ['CANCELLED', 'FILE_NOT_WRITTEN', 'WORKER_CRASHED', 'INTERNAL'].includes(thrown.code);
 }
 
 /** The record of this search: on disk where a folder is known, and taken up where that is asked for. */

@@ -89,6 +89,7 @@ test('another request is refused and named; without resume all begins anew; nons
   );
   const anew = await Journal.open(folder, { ...request, seed: 1 }, 60, false);
   assert.equal(anew.size, 0);
+  await anew.step('a', async () => 2);
   await anew.close();
   await writeFile(join(folder, 'journal.jsonl'), 'nonsense\n');
   const mended = await Journal.open(folder, request, 60, true);
@@ -111,4 +112,12 @@ test('models are kept by key until the search is done', async (t) => {
   assert.equal(await memory.keptModel('x'), undefined);
   assert.equal(await memory.step('a', async () => 4), 4);
   assert.equal(await memory.step('a', never), 4);
+});
+
+test('a search that did no step leaves no folder', async (t) => {
+  const folder = await place(t);
+  const journal = await Journal.open(folder, request, 60, false);
+  await assert.rejects(journal.step('a', never), /done again/);
+  await journal.close();
+  await assert.rejects(readdir(folder), { code: 'ENOENT' });
 });

@@ -40,6 +40,8 @@ export class Journal {
   #clock = 0;
   #left = 0;
   #handle: FileHandle | undefined;
+  /** The first line of a journal that is not on the disk yet: a request that fails before its first step leaves no folder. */
+  #header: Header | undefined;
 
   private constructor(folder: string | undefined, budget: number) {
     this.folder = folder;
@@ -84,10 +86,8 @@ export class Journal {
 
   static async #begin(folder: string, request: Request, budget: number): Promise<Journal> {
     await rm(folder, { recursive: true, force: true });
-    await mkdir(join(folder, 'models'), { recursive: true });
     const journal = new Journal(folder, budget);
-    journal.#handle = await open(join(folder, FILE), 'wx');
-    await journal.#append({ format: 'modicum-search', version: 1, request, budget } satisfies Header);
+    journal.#header = { format: 'modicum-search', version: 1, request, budget };
     return journal;
   }
 
@@ -130,7 +130,9 @@ export class Journal {
   /** Keeps a model under a key until the search is done. */
   async keepModel(key: string, model: Model): Promise<void> {
     const file = this.#modelFile(key);
-    if (file !== undefined) await saveModel(model, file);
+    if (file === undefined) return;
+    await this.#appear();
+    await saveModel(model, file);
   }
 
   /** A model that was kept; undefined where there is none, or none that can be read. */
@@ -139,8 +141,9 @@ export class Journal {
     return file === undefined ? undefined : loadModel(file).catch(() => undefined);
   }
 
-  /** Ends writing; the folder stays, to be taken up again. */
+  /** Ends writing; the folder of a search that has done a step stays, to be taken up again. */
   async close(): Promise<void> {
+    this.#header = undefined;
     await this.#handle?.close();
     this.#handle = undefined;
   }
@@ -156,8 +159,18 @@ export class Journal {
     return this.folder === undefined ? undefined : join(this.folder, 'models', `${name}.onnx`);
   }
 
+  async #appear(): Promise<void> {
+    const header = this.#header;
+    if (header === undefined || this.folder === undefined) return;
+    this.#header = undefined;
+    await mkdir(join(this.folder, 'models'), { recursive: true });
+    this.#handle = await open(join(this.folder, FILE), 'wx');
+    await this.#append(header);
+  }
+
   /** A step counts once it is on the disk. */
   async #append(value: unknown): Promise<void> {
+    await this.#appear();
     if (this.#handle === undefined) return;
     const { size } = await this.#handle.stat();
     const bytes = Buffer.from(lineOf(value));
