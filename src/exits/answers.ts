@@ -1,7 +1,7 @@
 import { fail } from '../base/index.ts';
 import { indexGraph, inferShapes, type Model, sizeOf } from '../graph/index.ts';
+import type { ExitRule } from '../staged/index.ts';
 import { tailOf } from '../train/index.ts';
-import type { ExitRule } from './staged-model.ts';
 
 /** What an output of a model says, and what a head must make to say the same. */
 export interface Answer {

@@ -1,5 +1,4 @@
-import { logitsOfRow } from './confidence.ts';
-import type { ExitRule } from './staged-model.ts';
+import { type ExitRule, logitsOfRow } from '../staged/index.ts';
 
 /** Scores of some samples with the class that is right for each. */
 export interface Scored {

@@ -10,11 +10,10 @@ import {
   renameValue,
   Tensor,
 } from '../graph/index.ts';
-import type { Stage, StagedModel } from '../staged/index.ts';
+import { judge, type Stage, type StagedModel } from '../staged/index.ts';
 import { freeBatch } from '../transform/index.ts';
 import { type Answer, type Answers, answersOf } from './answers.ts';
 import { type Calibration, fitTemperature } from './calibrate.ts';
-import { judge } from './confidence.ts';
 import { divideToProve, type ProofParts } from './divide.ts';
 import type { ExitsOptions } from './options.ts';
 import { type ExitReport, type ExitRow, share, sideOutputs, testFigures } from './report.ts';

@@ -1,6 +1,6 @@
 import type { Tensor } from '../graph/index.ts';
 import { type OrtSession, openSession, type Port, type Session, type SessionSettings } from '../run/index.ts';
-import type { StagedModel } from './staged-model.ts';
+import type { StagedModel } from '../staged/index.ts';
 
 /** The name under which `everyStage` gives what a stage answers for an output of the whole model. */
 export function stageOutput(stage: number, output: string): string {

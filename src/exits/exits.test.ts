@@ -6,7 +6,7 @@ import { Random } from '../base/index.ts';
 import { type Dataset, inMemory } from '../data/index.ts';
 import { type Model, sizeOf, Tensor } from '../graph/index.ts';
 import { openSession } from '../run/index.ts';
-import { openStaged } from '../staged/index.ts';
+import { openStaged, type StagedModel } from '../staged/index.ts';
 import { type ArchitectureName, architectureByName, prepareForTraining } from '../train/index.ts';
 import { answersOf } from './answers.ts';
 import { everyStage, stageOutput } from './every-stage.ts';
@@ -16,7 +16,6 @@ import { exitPlaces } from './places.ts';
 import { featuresOf, poolingsOf } from './pooling.ts';
 import { record } from './recorded.ts';
 import { splitStages } from './split-stages.ts';
-import type { StagedModel } from './staged-model.ts';
 
 const NET = await cloudNet({ slope: true });
 const TRAINING = clouds(3000, 21);

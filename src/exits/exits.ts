@@ -1,6 +1,7 @@
 import { SILENT } from '../base/index.ts';
 import type { Dataset } from '../data/index.ts';
 import { costOf, type Model, sizeOf } from '../graph/index.ts';
+import type { ConfidenceKind, ExitRule, StagedModel } from '../staged/index.ts';
 import { prepareForTraining } from '../train/index.ts';
 import { cleanUp } from '../transform/index.ts';
 import { type Answers, answersOf } from './answers.ts';
@@ -12,7 +13,6 @@ import { checkOptions, type ExitsOptions } from './options.ts';
 import { planExits, TIMED_BATCH } from './plan.ts';
 import { type ExitReport, type ExitRow, share, sideOutputs, testFigures } from './report.ts';
 import { splitStages } from './split-stages.ts';
-import type { ConfidenceKind, ExitRule, StagedModel } from './staged-model.ts';
 import { exitTable, recordStages, type StageRecord, stageScores } from './tables.ts';
 import { certify, fromSafest, type Thresholds, thresholdPath, withCosts } from './thresholds.ts';
 import { secondsOfStages } from './times.ts';

@@ -2,7 +2,6 @@ export { type Answer, type Answers as ModelAnswers, answersOf } from './answers.
 export { type Calibration, expectedCalibrationError, fitTemperature, type Scored } from './calibrate.ts';
 export { type CascadeModel, type CascadeOptions, type CascadeResult, cascadeOf } from './cascade-of.ts';
 export { type ChooseOptions, type ChosenPlaces, choosePlaces, type PlaceRow } from './choose-places.ts';
-export { CONFIDENCE_KINDS, type Judgement, judge, type ScoreReading } from './confidence.ts';
 export { type ExitBundleParts, writeExitBundle } from './exit-bundle.ts';
 export { type ExitsResult, exits } from './exits.ts';
 export { addHeads, type Head, type HeadPlan, type HeadWeights, type MultiExitModel } from './heads.ts';
@@ -22,7 +21,6 @@ export type { Pooling } from './pooling.ts';
 export { type Probe, probePlaces } from './probe.ts';
 export type { ExitReport, ExitRow, Share, SideOutput } from './report.ts';
 export { type ExitCut, type SplitStagesOptions, splitStages } from './split-stages.ts';
-export type { ConfidenceKind, ExitRule, Stage, StagedModel } from './staged-model.ts';
 export { StreamDecider, type StreamDecision, type StreamRule } from './stream-decider.ts';
 export { type StreamExitsOptions, type StreamExitsResult, streamExits } from './stream-exits.ts';
 export {

@@ -7,11 +7,10 @@ import { type Dataset, inMemory } from '../data/index.ts';
 import { loadModel } from '../files/index.ts';
 import { type Model, Tensor } from '../graph/index.ts';
 import { openSession } from '../run/index.ts';
-import { openStaged } from '../staged/index.ts';
+import { openStaged, type StagedModel } from '../staged/index.ts';
 import { architectureByName, train } from '../train/index.ts';
 import { type ExitsResult, exits } from './exits.ts';
 import { record } from './recorded.ts';
-import type { StagedModel } from './staged-model.ts';
 
 const SETTINGS = { threads: 1 } as const;
 

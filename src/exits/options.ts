@@ -1,8 +1,8 @@
 import { fail, type Progress } from '../base/index.ts';
 import type { Dataset } from '../data/index.ts';
 import type { SessionSettings } from '../run/index.ts';
+import type { ConfidenceKind } from '../staged/index.ts';
 import type { StaticOptions } from '../transform/index.ts';
-import type { ConfidenceKind } from './staged-model.ts';
 import type { HeadTraining } from './train-heads.ts';
 
 /** What is asked of early exits. */

@@ -1,5 +1,5 @@
 import { fail } from '../base/index.ts';
-import { judge, type ScoreReading } from './confidence.ts';
+import { judge, type ScoreReading } from '../staged/index.ts';
 
 /** When a stream is decided before its end. */
 export interface StreamRule extends ScoreReading {

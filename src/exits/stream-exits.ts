@@ -1,11 +1,11 @@
 import type { Dataset } from '../data/index.ts';
 import type { Model } from '../graph/index.ts';
 import { openSession, type SessionSettings } from '../run/index.ts';
+import type { ConfidenceKind } from '../staged/index.ts';
 import { answersOf } from './answers.ts';
 import { fitTemperature } from './calibrate.ts';
 import { divideToProve, type ProofParts } from './divide.ts';
 import { classLabels } from './recorded.ts';
-import type { ConfidenceKind } from './staged-model.ts';
 import { type StreamScores, type WindowOptions, windowScores } from './stream-scores.ts';
 import { certifyStream, type StreamReport, type Streams } from './streaming.ts';
 

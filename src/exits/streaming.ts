@@ -1,7 +1,7 @@
 import { fail } from '../base/index.ts';
 import { type Interval, pairedProportionInterval } from '../measure/index.ts';
 import type { Feeds, Fetches } from '../run/index.ts';
-import { judge, type ScoreReading } from './confidence.ts';
+import { judge, type ScoreReading } from '../staged/index.ts';
 import { type Share, share } from './report.ts';
 import { Run, StreamDecider, type StreamDecision, type StreamRule } from './stream-decider.ts';
 import type { StreamScores } from './stream-scores.ts';

@@ -2,11 +2,10 @@ import type { Progress } from '../base/index.ts';
 import type { Dataset } from '../data/index.ts';
 import type { Model } from '../graph/index.ts';
 import { openSession, type SessionSettings } from '../run/index.ts';
+import { type ConfidenceKind, judge, type StagedModel } from '../staged/index.ts';
 import type { Answer, Answers } from './answers.ts';
-import { judge } from './confidence.ts';
 import { everyStage, stageOutput } from './every-stage.ts';
 import { classLabels, type Recorded, record } from './recorded.ts';
-import type { ConfidenceKind, StagedModel } from './staged-model.ts';
 import type { ExitTable } from './thresholds.ts';
 
 /** What every stage and the whole model say of the samples of a part, and what is right. */

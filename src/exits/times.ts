@@ -2,7 +2,7 @@ import { throwIfAborted } from '../base/index.ts';
 import { bind, type Dataset, planBatch } from '../data/index.ts';
 import { cloneModel, type Model, removeDead, type Tensor } from '../graph/index.ts';
 import { type Feeds, type OrtSession, openSession, type SessionSettings } from '../run/index.ts';
-import type { StagedModel } from './staged-model.ts';
+import type { StagedModel } from '../staged/index.ts';
 
 export interface TimeOptions {
   /** Samples in a call. */

@@ -1,14 +1,9 @@
 import { basename } from 'node:path';
 import { fail } from '../../base/index.ts';
 import { assertBundlePlace } from '../../bundle/index.ts';
-import {
-  type CascadeModel,
-  CONFIDENCE_KINDS,
-  type ConfidenceKind,
-  cascadeOf,
-  exits,
-} from '../../exits/index.ts';
+import { type CascadeModel, cascadeOf, exits } from '../../exits/index.ts';
 import { loadModel } from '../../files/index.ts';
+import { CONFIDENCE_KINDS, type ConfidenceKind } from '../../staged/index.ts';
 import type { Command } from '../command.ts';
 import { loadConfig } from '../config.ts';
 import { finished, writeExits } from '../exits-bundle.ts';

@@ -1,1 +1,0 @@
-export type { ConfidenceKind, ExitRule, Stage, StagedModel } from '../staged/index.ts';
