@@ -4,6 +4,8 @@ import { complete, keyOf } from './space/space.ts';
 
 /** Samples a call that are a good start for throughput. */
 const BATCH = 16;
+/** Layers in float that mend most of what rounding costs, for little of what it gains. */
+const SENSITIVE = 2;
 
 /**
  * Where the search begins: the clean model at the settings that usually give the most, then the precisions that published and
@@ -26,8 +28,13 @@ export function firstPoints(space: Space, { mix, cores, families, minimize }: Sp
     ...quantized
       .filter((precision) => has('precision', precision))
       .map((precision) => ({ ...many, precision })),
-    // An int8 that is safer than the plainest: it often holds where that just does not.
-    ...(mix.conv > 0 ? [{ ...many, precision: 'static', ranges: 'mse', equalized: 'yes' }] : []),
+    // Ones that are safer than the plainest int8: they often hold where that just does not.
+    ...(mix.conv > 0
+      ? [
+          { ...many, precision: 'static', ranges: 'mse', equalized: 'yes' },
+          { ...many, precision: 'static', equalized: 'yes', kept: SENSITIVE },
+        ]
+      : []),
     ...families.map((family) => ({ ...many, family })),
   ];
   const points = new Map<string, Point>();
