@@ -17,6 +17,7 @@ const BENCHMARKS = [
   'exits-bound',
   'exits-running',
   'mix',
+  'webgpu',
 ];
 const [name = ''] = process.argv.splice(2, 1);
 if (BENCHMARKS.includes(name)) await import(new URL(`${name}.js`, import.meta.url).href);

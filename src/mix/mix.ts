@@ -62,17 +62,22 @@ const LARGEST_SCALE = 20;
  * binding and running throw.
  */
 export async function mixPrecision(given: Model, data: Dataset, options: MixOptions): Promise<MixResult> {
-  const settled = settle(options);
+  let settled = settle(options);
   assertValid(given);
+  const unavailable: MixResult['unavailable'][number][] = [];
   const { seed, provider, signal } = settled;
   if (provider !== 'cpu') {
     const [report] = await probeProviders({ providers: [provider] });
     if (!report?.available)
       throw fail('PROVIDER_UNAVAILABLE', `${provider}: ${report?.reason ?? 'it does not start'}`);
+    if (report.float16 === false && settled.precisions.includes('fp16')) {
+      unavailable.push({ precision: 'fp16', why: `the GPU under ${provider} does not compute in float16` });
+      settled = { ...settled, precisions: settled.precisions.filter((one) => one !== 'fp16') };
+    }
   }
   const divided = settled.parts === undefined ? await split(data, { seed, signal }) : undefined;
   const parts = settled.parts ?? divided!;
-  const mixer = new Mixer(given, parts, settled);
+  const mixer = new Mixer(given, parts, settled, unavailable);
   try {
     const result = await mixer.go();
     return divided === undefined ? result : { ...result, rule: divided.rule };
@@ -87,9 +92,15 @@ class Mixer {
   readonly #parts: MixParts;
   readonly #o: Settled;
   readonly #context: PassContext;
-  readonly #unavailable: { precision: Precision; why: string }[] = [];
+  readonly #unavailable: { precision: Precision; why: string }[];
 
-  constructor(given: Model, parts: MixParts, options: Settled) {
+  constructor(
+    given: Model,
+    parts: MixParts,
+    options: Settled,
+    unavailable: { precision: Precision; why: string }[],
+  ) {
+    this.#unavailable = unavailable;
     const { progress = SILENT, signal, seed } = options;
     this.#given = given;
     this.#parts = parts;

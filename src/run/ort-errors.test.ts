@@ -51,3 +51,16 @@ test('shapes and dtypes that the runtime itself refuses are a mismatch of the fe
   );
   assert.equal(failure('anything else').code, 'RUNTIME_FAILED');
 });
+
+test('a GPU without float16 is a model that is refused, not a provider that does not start', () => {
+  const why =
+    'shader_helper.cc:416 GenerateSourceCode Program Transpose requires f16 but the device does not support it.';
+  const refused = refusal(why, resolveSettings({ provider: 'webgpu' }));
+  assert.equal(refused.code, 'RUNTIME_REFUSED');
+  assert.match(refused.message, /the GPU under webgpu does not compute in float16, which Transpose is in/);
+  const failed = failure(
+    "Non-zero status code returned while running Cast node. Name:'x_fp16:Cast' Status Message: GenerateSourceCode Program Cast requires f16 but the device does not support it.",
+  );
+  assert.equal(failed.code, 'RUNTIME_FAILED');
+  assert.deepEqual(failed.data, { op: 'Cast', dtype: 'float16' });
+});

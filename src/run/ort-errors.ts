@@ -34,6 +34,8 @@ const UNKNOWN_OPERATORS = [
   /\("[^"]*", ([^,\s]+), "[^"]*", -?\d+\).* No opset import for domain/,
 ];
 const NO_KERNEL = /Could not find an implementation for (\S+?)\((\d+)\) node with name '([^']*)'/;
+/** What WebGPU says of a GPU without 16-bit floats (the feature shader-f16). */
+const NO_FLOAT16 = /Program (\S+) requires f16 but the device does not support it/;
 const NEW_OPSET = /Opset (\d+) is under development.*domain (\S+) is till opset (\d+)/;
 
 /** Why a model did not load: RUNTIME_REFUSED, or PROVIDER_UNAVAILABLE where the provider is to blame. */
@@ -59,6 +61,8 @@ export function refusal(message: string, settings: SessionSettings, cause?: unkn
       opset: Number(opset),
     });
   }
+  const needsHalf = withoutFloat16(why, provider);
+  if (needsHalf !== undefined) return refuse(needsHalf.text, needsHalf.data);
   const dtype = /^Unsupported data type: (\d+)/.exec(why)?.[1];
   if (dtype !== undefined) {
     const text = `an input or output has ONNX data type ${dtype}, which the runtime's binding cannot carry`;
@@ -70,11 +74,21 @@ export function refusal(message: string, settings: SessionSettings, cause?: unkn
   return refuse(why);
 }
 
+/** Shaders are made when a node first runs, so it is said while loading or only then. */
+function withoutFloat16(why: string, provider: string) {
+  const op = NO_FLOAT16.exec(why)?.[1];
+  if (op === undefined) return undefined;
+  const text = `the GPU under ${provider} does not compute in float16, which ${op} is in`;
+  return { text, data: { op, dtype: 'float16' } };
+}
+
 /** Why a run failed: FEED_MISMATCH where ONNX Runtime blames the feeds, else RUNTIME_FAILED. */
 export function failure(message: string, cause?: unknown): ModicumError {
   const why = trimmed(message);
   if (/Got invalid dimensions for input|Invalid rank for input|Unexpected input data type/.test(why)) {
     return fail('FEED_MISMATCH', why, {}, cause);
   }
+  const needsHalf = withoutFloat16(why, 'webgpu');
+  if (needsHalf !== undefined) return fail('RUNTIME_FAILED', needsHalf.text, needsHalf.data, cause);
   return fail('RUNTIME_FAILED', why, {}, cause);
 }

@@ -1,20 +1,36 @@
 import { messageOf } from '../base/index.ts';
-import { encodeModel, makeGraph, makeModel, makeNode, Tensor, tensorType } from '../graph/index.ts';
+import {
+  attr,
+  DTYPES,
+  encodeModel,
+  makeGraph,
+  makeModel,
+  makeNode,
+  Tensor,
+  tensorType,
+} from '../graph/index.ts';
 import { OrtInstance } from './ort-instance.ts';
 import { PROVIDERS, resolveSettings } from './settings.ts';
 
 /**
  * The body of the process that starts one execution provider for real: `node probe-child.js <provider>`. Multiplies two
- * matrices there and compares with what it knows; sends its verdict to the parent. A native crash ends only this process.
+ * matrices there, in float32 and then in float16, and compares with what it knows; sends its verdict to the parent. A native crash ends only this process.
  */
-async function probe(name: string): Promise<string | undefined> {
+async function probe(name: string, half: boolean): Promise<string | undefined> {
   const provider = PROVIDERS.find((one) => one === name);
   if (provider === undefined) return `no provider "${name}"`;
   const weights = Float32Array.from({ length: 64 }, (_, i) => (i % 7) - 3);
   const graph = makeGraph({
     inputs: [{ name: 'x', type: tensorType('float32', [4, 8]) }],
     outputs: [{ name: 'y', type: tensorType('float32', [4, 8]) }],
-    nodes: [makeNode('MatMul', ['x', 'w'], ['y'])],
+    nodes: half
+      ? [
+          makeNode('Cast', ['x'], ['x16'], { to: attr.int(DTYPES.float16.onnx) }),
+          makeNode('Cast', ['w'], ['w16'], { to: attr.int(DTYPES.float16.onnx) }),
+          makeNode('MatMul', ['x16', 'w16'], ['y16']),
+          makeNode('Cast', ['y16'], ['y'], { to: attr.int(DTYPES.float32.onnx) }),
+        ]
+      : [makeNode('MatMul', ['x', 'w'], ['y'])],
     initializers: new Map([['w', Tensor.float32([8, 8], weights)]]),
   });
   const encoded = encodeModel(makeModel(graph, 17, { irVersion: 8 }));
@@ -37,5 +53,8 @@ async function probe(name: string): Promise<string | undefined> {
   return undefined;
 }
 
-const reason = await probe(process.argv[2] ?? '').catch((thrown) => messageOf(thrown));
-process.send?.({ reason }, () => process.exit(0));
+const [, , name = ''] = process.argv;
+const tried = (half: boolean) => probe(name, half).catch((thrown) => messageOf(thrown));
+const reason = await tried(false);
+const float16 = reason === undefined ? (await tried(true)) === undefined : undefined;
+process.send?.({ reason, float16 }, () => process.exit(0));

@@ -5,7 +5,7 @@ export interface NodeTime {
   readonly op: string;
   /** Such as CPUExecutionProvider. */
   readonly provider: string;
-  /** Microseconds per run of the model in the node's own kernel (mean without the tenth of runs at either end); time in nodes of its subgraphs counts there. */
+  /** Microseconds per run of the model in the node's own kernel (on the GPU, where the runtime tells what its programs took there) (mean without the tenth of runs at either end); time in nodes of its subgraphs counts there. */
   readonly microseconds: number;
   /** Part of the sum of all nodes, 0 to 1. */
   readonly share: number;
@@ -43,6 +43,8 @@ function trimmedMean(values: readonly number[], runs: number): number {
 }
 
 const SUFFIX = '_kernel_time';
+/** Its nodes return once their programs are queued: what these take is told apart, in events of their own. */
+const QUEUEING = 'WebGpuExecutionProvider';
 
 /**
  * Adds up the kernel events of ONNX Runtime's profile, which has one event a line and ends each run with `model_run`.
@@ -51,6 +53,8 @@ const SUFFIX = '_kernel_time';
 export class ProfileSums {
   readonly #warmup: number;
   readonly #sums = new Map<string, Sum>();
+  /** What programs took on the GPU, by node, in the order in which they ran. */
+  readonly #programs = new Map<string, number[]>();
   #pending: KernelEvent[] = [];
   #runs = 0;
 
@@ -70,6 +74,13 @@ export class ProfileSums {
     if (event.cat === 'Session' && event.name === 'model_run') {
       if (this.#runs++ >= this.#warmup) this.#count(this.#pending);
       this.#pending = [];
+    } else if (event.cat === 'Api') {
+      // Written when the session ends: "node&operator&program".
+      const parts = event.name.split('&');
+      const key = `${parts.slice(0, -2).join('&')}\n${parts.at(-2)}`;
+      const known = this.#programs.get(key);
+      if (known === undefined) this.#programs.set(key, [event.dur]);
+      else known.push(event.dur);
     } else if (event.cat === 'Node' && event.name.endsWith(SUFFIX)) {
       const { op_name: op = '', provider = '', node_index: place = '' } = event.args;
       const name = event.name.slice(0, -SUFFIX.length);
@@ -83,7 +94,7 @@ export class ProfileSums {
     const sums = [...this.#sums.values()].map(({ event, perRun, count }) => ({
       event,
       count,
-      microseconds: trimmedMean(perRun, this.runs),
+      microseconds: trimmedMean(this.#onGpu(event) ?? perRun, this.runs),
     }));
     const total = sums.reduce((sum, one) => sum + one.microseconds, 0);
     return sums.map(({ event, microseconds, count }) => ({
@@ -94,6 +105,19 @@ export class ProfileSums {
       share: total > 0 ? microseconds / total : 0,
       count,
     }));
+  }
+
+  /** Microseconds of each run on the GPU; undefined for nodes that run elsewhere, or where it is not told. */
+  #onGpu({ name, op, provider }: KernelEvent): number[] | undefined {
+    if (provider !== QUEUEING || this.#programs.size === 0) return undefined;
+    const programs = this.#programs.get(`${name}\n${op}`) ?? [];
+    const each = Math.floor(programs.length / this.#runs);
+    if (each === 0) return [];
+    // The first runs may have prepared weights: runs are counted from the last.
+    return Array.from({ length: this.runs }, (_, run) => {
+      const end = programs.length - run * each;
+      return programs.slice(end - each, end).reduce((sum, one) => sum + one, 0);
+    });
   }
 
   #count(events: KernelEvent[]): void {

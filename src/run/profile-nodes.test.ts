@@ -39,6 +39,35 @@ test('means are per run, warm-up left out', () => {
   ]);
 });
 
+test('nodes on a GPU have the time of their programs, told after the runs, not of queueing them', () => {
+  const queued = (name: string, ts: number, dur: number) =>
+    node(name, ts, dur).replace('CPUExecutionProvider', 'WebGpuExecutionProvider');
+  const program = (name: string, dur: number) =>
+    `{"cat" : "Api","pid" :-1,"tid" :-1,"dur" :${dur},"ts" :9,"ph" : "X","name" :"${name}","args" : {}},`;
+  const sums = sumsOf(
+    1,
+    ...[0, 1000, 2000].flatMap((ts) => [
+      queued('a', ts, 90),
+      queued('view', ts + 90, 8),
+      node('b', ts + 98, 2),
+      run(ts, 100),
+    ]),
+    // The first run also prepares the weights.
+    program('a&Conv&Transpose', 7),
+    program('a&Conv&Conv2d', 500),
+    program('a&Conv&Conv2d', 20),
+    program('a&Conv&Conv2d', 30),
+  );
+  assert.deepEqual(
+    sums.times().map(({ name, microseconds }) => [name, microseconds]),
+    [
+      ['a', 25],
+      ['view', 0],
+      ['b', 2],
+    ],
+  );
+});
+
 test('time of nodes in a subgraph is not counted twice', () => {
   const sums = sumsOf(
     0,

@@ -8,6 +8,8 @@ export interface ProviderReport {
   readonly provider: ProviderName;
   /** It ran a model and its answer was right. */
   readonly available: boolean;
+  /** Whether models in float16 run there too; undefined where it does not start. */
+  readonly float16?: boolean;
   /** Why it does not, on one line. */
   readonly reason?: string;
   readonly milliseconds: number;
@@ -37,46 +39,49 @@ function probe(provider: ProviderName, timeout: number): Promise<ProviderReport>
     const path = fileURLToPath(new URL('./probe-child.js', import.meta.url));
     const child = fork(path, [provider], { execArgv: [], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
     let stderr = '';
-    let verdict: { reason?: string } | undefined;
+    let verdict: { reason?: string; float16?: boolean } | undefined;
     let late = false;
     const timer = setTimeout(() => {
       late = true;
       child.kill('SIGKILL');
     }, timeout);
-    const end = (reason: string | undefined) => {
+    const end = (reason: string | undefined, float16?: boolean) => {
       clearTimeout(timer);
       const milliseconds = performance.now() - start;
       resolve({
         provider,
         available: reason === undefined,
         milliseconds,
+        ...(float16 !== undefined && { float16 }),
         ...(reason && { reason: short(reason) }),
       });
     };
     child.stderr?.on('data', (chunk) => {
       stderr = (stderr + chunk).slice(-4000);
     });
-    child.on('message', (message: { reason?: string }) => {
+    child.on('message', (message: { reason?: string; float16?: boolean }) => {
       verdict = message;
     });
     child.on('error', (cause) => end(`its process does not start: ${cause.message}`));
     child.on('close', (code, signal) => {
-      if (verdict !== undefined)
-        end(verdict.reason === undefined ? undefined : explain(provider, verdict.reason));
+      if (verdict?.reason !== undefined) end(explain(provider, verdict.reason, stderr));
+      else if (verdict !== undefined) end(undefined, verdict.float16 === true);
       else if (late) end(`no answer within ${timeout / 1000} s`);
       else end(`its process died with ${signal ?? `code ${code}`}${lastLine(stderr)}`);
     });
   });
 }
 
-function explain(provider: ProviderName, message: string): string {
+function explain(provider: ProviderName, message: string, stderr: string): string {
   const error = refusal(message, resolveSettings({ provider }));
   const why = typeof error.data.why === 'string' ? error.data.why : error.message;
   if (/backend not found/.test(why)) return `this build of ONNX Runtime for ${process.platform} has none`;
   if (/shared library/.test(why) && (provider === 'cuda' || provider === 'tensorrt')) {
     return `its libraries are not installed (${why})`;
   }
-  return why;
+  // What is wrong with the adapters that there are is only written to the terminal.
+  const warning = /adapter/.test(why) ? /^Warning: (.+)$/m.exec(stderr)?.[1] : undefined;
+  return warning === undefined ? why : `${why} (${warning})`;
 }
 
 function lastLine(text: string): string {

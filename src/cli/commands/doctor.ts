@@ -52,10 +52,12 @@ export const doctorCommand: Command = {
     const providers = await probeProviders();
     stage.end();
     print('');
-    const rows = providers.map(({ provider, available, reason, milliseconds }) => [
+    const rows = providers.map(({ provider, available, float16, reason, milliseconds }) => [
       provider,
       available ? pc.green('starts') : pc.dim('no'),
-      available ? `ran a model in ${digits(milliseconds)} ms` : (reason ?? ''),
+      available
+        ? `ran a model in ${digits(milliseconds)} ms${float16 === false ? '; none in float16' : ''}`
+        : (reason ?? ''),
     ]);
     print(textTable(['execution provider', '', ''], rows, ['left', 'left', 'left']));
     const limits = options.limits === true ? await machineLimits({ progress, signal }) : undefined;
