@@ -64,6 +64,8 @@ interface Distance {
 
 const context: PassContext = { progress: SILENT, seed: SEED };
 const kept: object[] = [];
+/** Whether the provider computes in it. */
+let float16 = true;
 
 async function main(): Promise<void> {
   const [report] = await probeProviders({ providers: [provider] });
@@ -72,6 +74,8 @@ async function main(): Promise<void> {
     return;
   }
   console.log(heading(`seed ${SEED}, ${provider}, races of ${seconds} s`));
+  float16 = report.float16 === true;
+  if (!float16) console.log(`the GPU under ${provider} does not compute in float16: fp32 alone\n`);
   const cases = allCases().filter(({ name }) => wanted(name));
   const models = new Map<GpuCase, { model: Model; half: Model; data: Dataset }>();
   console.log('| model | fp32: largest difference (of) | agree | fp16 | agree |');
@@ -82,8 +86,9 @@ async function main(): Promise<void> {
       models.set(one, prepared);
       const reference = await answers(prepared.model, 'cpu', prepared.data);
       const cells: string[] = [];
-      for (const model of [prepared.model, prepared.half])
+      for (const model of float16 ? [prepared.model, prepared.half] : [prepared.model])
         cells.push(await conformity(one, model, reference, prepared.data));
+      if (!float16) cells.push('– | –');
       console.log(`| ${one.name} | ${cells.join(' | ')} |`);
     } catch (cause) {
       console.log(`| ${one.name} | ${messageIn(cause)} | | | |`);
@@ -94,10 +99,12 @@ async function main(): Promise<void> {
   );
   console.log('|---|---|---|---|---|---|---|---|---|');
   for (const [one, { model, half, data }] of models) {
-    for (const batch of batches) console.log(await timed(one, model, half, data, batch));
+    for (const batch of batches) {
+      console.log(await timed(one, model, half, data, batch));
+      mkdirSync(dirname(out), { recursive: true });
+      writeFileSync(out, JSON.stringify(kept, null, 1));
+    }
   }
-  mkdirSync(dirname(out), { recursive: true });
-  writeFileSync(out, JSON.stringify(kept, null, 1));
   console.log(`\nall of it: ${out}`);
 }
 
@@ -188,7 +195,7 @@ async function timed(one: GpuCase, model: Model, half: Model, data: Dataset, bat
     const mix = quick ? undefined : await mixed(model, data, batch);
     const entries = [
       { title: `${provider} fp32`, model, setting: on(provider) },
-      { title: `${provider} fp16`, model: half, setting: on(provider) },
+      ...(float16 ? [{ title: `${provider} fp16`, model: half, setting: on(provider) }] : []),
       ...(mix instanceof Error || mix === undefined
         ? []
         : [{ title: 'mix', model: mix.chosen.model, setting: on(provider) }]),
@@ -196,7 +203,8 @@ async function timed(one: GpuCase, model: Model, half: Model, data: Dataset, bat
     const raced = await race(entries, data, seconds);
     // Not in one race with the others: threads of the CPU provider that spin would take time from those that feed the GPU.
     const [cpu] = await race([{ title: 'cpu fp32', model, setting: on('cpu') }], data, seconds);
-    const [fp32, fp16, best] = raced as [Comparison, Comparison, Comparison?];
+    const named = (title: string) => raced.find(({ name }) => name === title);
+    const [fp32, fp16, best] = [raced[0]!, named(`${provider} fp16`), named('mix')];
     const overCpu = cpu!.latency.value / fp32.latency.value;
     kept.push({
       model: one.name,
@@ -219,8 +227,8 @@ async function timed(one: GpuCase, model: Model, half: Model, data: Dataset, bat
       ms(cpu!),
       ms(fp32),
       `${overCpu.toFixed(2)}x`,
-      ms(fp16),
-      ratio(fp16),
+      fp16 === undefined ? '–' : ms(fp16),
+      fp16 === undefined ? '–' : ratio(fp16),
       how,
       best === undefined ? '–' : ratio(best),
     ];
