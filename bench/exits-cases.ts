@@ -5,8 +5,16 @@ import { Random } from '../src/base/index.ts';
 import { concatenate, type Dataset, subset } from '../src/data/index.ts';
 import type { ExitsOptions } from '../src/exits/index.ts';
 import { loadModel, saveModel } from '../src/files/index.ts';
-import type { Model } from '../src/graph/index.ts';
-import { architectureByName, normalizeInputs, train } from '../src/train/index.ts';
+import { costOf, type Model } from '../src/graph/index.ts';
+import {
+  architectureByName,
+  buildForMacs,
+  distill,
+  type FitOptions,
+  normalizeInputs,
+  type Task,
+  train,
+} from '../src/train/index.ts';
 import { ROOT, sharedData } from '../test/shared-data.ts';
 import { mnist } from './mnist.ts';
 import { spokenDigits } from './spoken-digits.ts';
@@ -40,6 +48,20 @@ export const EXITS_CASES: Readonly<Record<string, Opening>> = {
       options: { exits: 2, training: { samples: 40_000 } },
     };
   },
+  async 'mnist-residual'(quick) {
+    const parts = await mnist();
+    if (parts === undefined) return 'data absent: mnist';
+    const training = some(parts.train, quick ? 4000 : parts.train.size);
+    const model = await netOf('mnist', training, quick ? 1 : 5);
+    return {
+      name: 'mnist: residual-cnn',
+      model,
+      light: await studentOf('mnist', model, training, quick ? 1 : 8),
+      training,
+      data: some(concatenate([parts.validation, parts.test], 'MNIST'), quick ? 4000 : 15_000),
+      options: { exits: 2, training: { samples: 40_000 } },
+    };
+  },
   async 'spoken-digits'(quick) {
     const parts = await spokenDigits();
     if (parts === undefined) return 'data absent: spoken-digits';
@@ -53,9 +75,11 @@ export const EXITS_CASES: Readonly<Record<string, Opening>> = {
       'spoken digits (training)',
     );
     const kept = subset(all, indices.filter(isData), 'spoken digits (apart)');
+    const model = await netOf('digits', training, quick ? 2 : 20);
     return {
       name: 'spoken-digits: residual-cnn',
-      model: await digitNet(training, quick),
+      model,
+      light: await studentOf('digits', model, training, quick ? 2 : 60),
       training,
       data: kept,
       options: { exits: 2, training: { epochs: 30 } },
@@ -84,31 +108,49 @@ export const EXITS_CASES: Readonly<Record<string, Opening>> = {
   ),
 };
 
-/** A residual net for spoken digits, trained once and kept in out/bench/. */
-async function digitNet(training: Dataset, quick: boolean): Promise<Model> {
-  const path = resolve(`out/bench/exits-digits${quick ? '-quick' : ''}.onnx`);
-  if (existsSync(path)) return loadModel(path);
-  const { name, dtype, dims } = training.fields[0]!;
-  const net = architectureByName('residual-cnn').build(
-    {
-      inputs: [{ name, dtype, shape: ['N', ...dims] }],
-      outputs: [{ name: 'scores', dtype: 'float32', shape: ['N', 10], kind: 'classes' }],
-    },
-    { width: 0.75, depth: 0.5 },
-    new Random(0),
-  );
-  const { model } = await train(await normalizeInputs(net, training), training, {
-    epochs: quick ? 2 : 20,
-    batch: 64,
-    optimizer: 'adamw',
-    rate: 4e-3,
-    decay: 1e-3,
-    seed: 0,
-    settings: SETTINGS,
+const FIT: FitOptions = { batch: 64, optimizer: 'adamw', decay: 1e-3, seed: 0, settings: SETTINGS };
+/** The lighter model of a cascade has at most this share of the multiply-accumulates. */
+const LIGHT = 0.05;
+
+/** A residual net for ten classes, trained once and kept in out/bench/. */
+function netOf(name: string, training: Dataset, epochs: number): Promise<Model> {
+  return kept(`exits-${name}-${epochs}`, async () => {
+    const net = architectureByName('residual-cnn').build(
+      taskOf(training),
+      { width: 0.75, depth: 0.5 },
+      new Random(0),
+    );
+    const started = await normalizeInputs(net, training);
+    return (await train(started, training, { ...FIT, epochs, rate: 4e-3 })).model;
   });
+}
+
+/** A small perceptron that learned from the net, kept in the same way. */
+function studentOf(name: string, teacher: Model, training: Dataset, epochs: number): Promise<Model> {
+  return kept(`exits-${name}-light-${epochs}`, async () => {
+    const macs = LIGHT * costOf(teacher).total.macs;
+    const sized = buildForMacs(architectureByName('mlp'), taskOf(training), macs, new Random(0), {});
+    const student = await normalizeInputs(sized.model, training);
+    const taught = { ...FIT, epochs, rate: 2e-3, alpha: 0.9, temperature: 4 };
+    return (await distill(teacher, student, training, taught)).model;
+  });
+}
+
+async function kept(name: string, make: () => Promise<Model>): Promise<Model> {
+  const path = resolve(`out/bench/${name}.onnx`);
+  if (existsSync(path)) return loadModel(path);
+  const model = await make();
   mkdirSync(resolve('out/bench'), { recursive: true });
   await saveModel(model, path);
   return model;
+}
+
+function taskOf(data: Dataset): Task {
+  const { name, dtype, dims } = data.fields[0]!;
+  return {
+    inputs: [{ name, dtype, shape: ['N', ...dims] }],
+    outputs: [{ name: 'scores', dtype: 'float32', shape: ['N', 10], kind: 'classes' }],
+  };
 }
 
 /** Samples spread evenly over a dataset. */
