@@ -109,3 +109,19 @@ function chosenWhy(variant: Variant, goal: Goal, metric: Metric): string {
     : `loses at most ${lossInWords(Math.max(0, drop.interval.high), metric.unit)} (${(goal.confidence * 100).toFixed(0)} % sure, ${drop.n} held-out samples)`;
   return `the least ${goal.minimize} of those that hold: ${loss}`;
 }
+
+/** Why a variant did not come to the last test, in words; what loses too much is rejected. */
+export function whyNot(variant: Variant, finalists: readonly Variant[], goal: Goal): string {
+  const loss = variant.drop?.value ?? Number.NaN;
+  if (!variant.faithful && !(loss <= goal.maxDrop)) {
+    variant.status = 'rejected';
+    return `it loses ${loss.toFixed(2)} on the search part, over the ${goal.maxDrop} allowed`;
+  }
+  const better = finalists.find(
+    (other) =>
+      objectiveOf(other, goal) <= objectiveOf(variant, goal) && riskOf(other, goal) <= riskOf(variant, goal),
+  );
+  return better === undefined
+    ? 'safer or cheaper ones were tested first'
+    : `${better.title} is no riskier and costs less`;
+}

@@ -19,8 +19,8 @@ import { type RunSettings, sessionSettings } from './settings.ts';
 
 /** A pass with its settings; settings left out are the pass's defaults. */
 export interface Step {
-  /** A pass, or what is no pass: early exits make several models of one. */
-  readonly pass: PassName | 'early-exits';
+  /** A pass, or what is no pass: early exits make several models of one, a cascade one of several. */
+  readonly pass: PassName | 'early-exits' | 'cascade';
   readonly options?: Readonly<Record<string, unknown>>;
   /** The step in words, for people. */
   readonly words: string;
@@ -92,7 +92,9 @@ export class Kitchen {
 
   async #make(recipe: Recipe, step: Step): Promise<Cooked> {
     const before = await this.cook(recipe.slice(0, -1));
-    if (step.pass === 'early-exits') throw fail('INTERNAL', 'early exits are no pass');
+    if (step.pass === 'early-exits' || step.pass === 'cascade') {
+      throw fail('INTERNAL', `${step.pass} is no pass`);
+    }
     const pass = passByName(step.pass);
     const options = { ...pass.defaults, ...step.options, ...(await this.#counted(step, before.model)) };
     const result = await pass.apply(before.model, options, this.#context);

@@ -4,7 +4,8 @@ import { bind, type Dataset, type Split } from '../data/index.ts';
 import type { Model } from '../graph/index.ts';
 import type { Measurement, Metric, MetricOptions } from '../measure/index.ts';
 import type { Budget } from './budget.ts';
-import { chooseAmong, finalistsOf, riskOf } from './decide.ts';
+import { cascadeBehind, cascadePairs } from './cascades.ts';
+import { chooseAmong, finalistsOf, whyNot } from './decide.ts';
 import { familiesFor, trainingTimes } from './families.ts';
 import { FeedStore } from './feed-store.ts';
 import { firstPoints } from './first-points.ts';
@@ -13,7 +14,6 @@ import type { Journal } from './journal/journal.ts';
 import { FIRST_SAMPLES, Judge } from './judge.ts';
 import { type Look, Looks, RUNGS } from './looks.ts';
 import { mixedAssignment } from './mixed.ts';
-import { objectiveOf } from './objective.ts';
 import { CONSTRAINTS } from './observe.ts';
 import { opMixOf } from './op-mix.ts';
 import { isHopeless, secondsOfLook, trains } from './pace-of-looks.ts';
@@ -188,7 +188,10 @@ class Search {
     // Whatever the time: the clean model is the least that is offered.
     await looks.look(first[0]!, 0, 'the model itself, cleaned');
     const ended = await this.#takeLooks(searcher, looks);
-    if (facts.noExits === undefined) await this.#tryExits(looks);
+    if (facts.noExits === undefined) {
+      await this.#tryCascades(looks);
+      await this.#tryExits(looks);
+    }
     await this.#finals(looks, goal.minimize === 'latency' ? undefined : single);
     return this.#decide(looks, { single, facts, ended });
   }
@@ -285,6 +288,32 @@ class Search {
       await looks.lookAt(variant, point, why);
   }
 
+  /** Smaller models that lose too much by themselves answer what they are sure of, a finalist the rest. */
+  async #tryCascades(looks: Looks): Promise<void> {
+    const { budget, goal, split, metricOptions, cores } = this.#o;
+    looks.settle();
+    for (const pair of cascadePairs(looks.variants, finalistsOf(looks.variants, goal), goal)) {
+      const { first, last } = pair;
+      const title = `behind ${first.title}`;
+      if (!budget.allows(`${last.title} ${title}`, this.#until.looks)) return;
+      const before = budget.elapsed;
+      const made = await cascadeBehind(pair, {
+        ...this.#o,
+        data: split.search,
+        output: metricOptions?.output,
+      });
+      const point = { exits: 'cascade' };
+      const why = 'a cascade of what was found';
+      if ('failed' in made) {
+        looks.refused(point, why, made.failed, budget.elapsed - before);
+        continue;
+      }
+      const by = { id: `behind-${first.id}`, title, pass: 'cascade' } as const;
+      for (const variant of exitVariants(last, last.recipe, made, cores, goal, by))
+        await looks.lookAt(variant, point, why);
+    }
+  }
+
   /** The finalists are looked at in full, and race once more, the cheapest first: it is the likeliest to be chosen. */
   async #finals(looks: Looks, single: RunSettings | undefined): Promise<void> {
     const { budget, goal } = this.#o;
@@ -354,19 +383,4 @@ class Search {
 /** What was looked at in full: nothing else may be offered. */
 function knownIn(looks: Looks): Variant[] {
   return looks.variants.filter((variant) => looks.rungOf(variant) === RUNGS - 1);
-}
-
-function whyNot(variant: Variant, finalists: readonly Variant[], goal: Goal): string {
-  const loss = variant.drop?.value ?? Number.NaN;
-  if (!variant.faithful && !(loss <= goal.maxDrop)) {
-    variant.status = 'rejected';
-    return `it loses ${loss.toFixed(2)} on the search part, over the ${goal.maxDrop} allowed`;
-  }
-  const better = finalists.find(
-    (other) =>
-      objectiveOf(other, goal) <= objectiveOf(variant, goal) && riskOf(other, goal) <= riskOf(variant, goal),
-  );
-  return better === undefined
-    ? 'safer or cheaper ones were tested first'
-    : `${better.title} is no riskier and costs less`;
 }

@@ -84,6 +84,11 @@ export const TECHNIQUES: readonly Technique[] = [
   { name: 'int8, roundings learned (AdaRound)', ...set('precision', 'adaround'), absent: untrained },
   { name: 'early exits', ...set('exits', 'yes'), absent: ({ noExits }) => noExits },
   {
+    name: 'a cascade behind a smaller model',
+    ...set('exits', 'cascade'),
+    absent: (facts) => facts.noExits ?? untrained(facts),
+  },
+  {
     name: 'batches',
     ...beyond('batch', 1),
     absent: (facts) =>

@@ -66,13 +66,31 @@ export function beforeRounding(recipe: Recipe): { float: Recipe; int8: boolean }
  * Early exits on a float model, certified on the search part. Recorded in the journal under `name`, with the models of the stages. What
  * cannot have exits is an answer, not an error.
  */
-export async function withExits(model: Model, name: string, options: WithExitsOptions): Promise<WithExits> {
-  const { journal, signal } = options;
-  const step = `exits of ${name}`;
+export function withExits(model: Model, name: string, options: WithExitsOptions): Promise<WithExits> {
+  return certifiedOnce(`exits of ${name}`, options.maxDrop, options, () => attempt(model, options));
+}
+
+interface Certified {
+  readonly staged: StagedModel;
+  readonly report: ExitReport;
+}
+
+/** What leaves early, made once by `make` and recorded in the journal under `step`, with its models; or why it cannot be. */
+export async function certifiedOnce(
+  step: string,
+  maxDrop: number,
+  { journal, signal }: Pick<WithExitsOptions, 'journal' | 'signal'>,
+  make: () => Promise<Certified>,
+): Promise<WithExits> {
+  const certified = async () => {
+    const made = await make();
+    if (made.report.certificate.outcome === 'certified' && made.staged.stages.length > 1) return made;
+    throw fail('GOAL_NOT_MET', `no threshold is certified to lose at most ${maxDrop.toFixed(2)} points`);
+  };
   let made: StagedModel | undefined;
   const kept = await journal.step(step, async () => {
     try {
-      const result = await attempt(model, options);
+      const result = await certified();
       made = result.staged;
       for (const { id, model } of made.stages) await journal.keepModel(`${step}: ${id}`, model);
       const stages = made.stages.map(({ model: _, ...rest }) => rest);
@@ -83,20 +101,23 @@ export async function withExits(model: Model, name: string, options: WithExitsOp
     }
   });
   if (kept.failed !== undefined) return { failed: kept.failed };
-  const staged = made ?? (await reread(step, kept, journal)) ?? (await attempt(model, options)).staged;
+  const staged = made ?? (await reread(step, kept, journal)) ?? (await certified()).staged;
   return { exiting: { staged, oneFile: await nestedIf(staged) }, words: kept.words };
+}
+
+/** Without labels where right means as the model answers. */
+export function blindTo<T extends Dataset>(goal: Goal, dataset: T): T {
+  return goal.metric === 'agreement' ? { ...dataset, labels: undefined } : dataset;
 }
 
 async function attempt(
   model: Model,
   { data, training, maxDrop, goal, output, int8, seconds, seed, progress, signal }: WithExitsOptions,
-): Promise<{ staged: StagedModel; report: ExitReport }> {
-  const blind = <T extends Dataset>(dataset: T): T =>
-    goal.metric === 'agreement' ? { ...dataset, labels: undefined } : dataset;
+): Promise<Certified> {
   const late = AbortSignal.timeout(Math.max(1, Math.round(1000 * seconds)));
-  const { staged, report } = await exits(model, {
-    data: blind(data),
-    trainingData: training && blind(training),
+  return exits(model, {
+    data: blindTo(goal, data),
+    trainingData: training && blindTo(goal, training),
     maxDrop,
     confidence: goal.confidence,
     output,
@@ -110,10 +131,6 @@ async function attempt(
       throw fail('CANCELLED', `exits took longer than ${seconds.toFixed(0)} s`);
     throw cause;
   });
-  if (report.certificate.outcome !== 'certified' || staged.stages.length < 2) {
-    throw fail('GOAL_NOT_MET', `no threshold is certified to lose at most ${maxDrop} points`);
-  }
-  return { staged, report };
 }
 
 async function reread(
@@ -134,8 +151,10 @@ async function reread(
 function wordsOf({ exits: rows, test }: ExitReport): string {
   const percent = (share: number) => `${Math.round(100 * share)} %`;
   const early = rows.slice(0, -1).map(({ id, leaves }) => `${percent(leaves.value)} leave at ${id}`);
-  return `early exits: ${early.join(', ')}, ${percent(test.macsShare)} of the MACs on average`;
+  return `${early.join(', ')}, ${percent(test.macsShare)} of the MACs on average`;
 }
+
+const EXITS = { id: 'exits', title: 'early exits', pass: 'early-exits' } as const;
 
 /** Samples a call of a model with exits in stages, at least: the fewer, the more a call costs by itself. */
 const LEAST_BATCH = 16;
@@ -147,12 +166,13 @@ export function exitVariants(
   { exiting, words }: { readonly exiting: Exiting; readonly words: string },
   cores: number,
   goal: Goal,
+  by: { readonly id: string; readonly title: string; readonly pass: 'early-exits' | 'cascade' } = EXITS,
 ): Variant[] {
   const bytes = encodeModel(exiting.oneFile).byteLength;
-  const step = { pass: 'early-exits', words } as const;
+  const step = { pass: by.pass, words: `${by.title}: ${words}` } as const;
   const variant = (form: string, settings: RunSettings): Variant => ({
-    id: `${base.id}-exits-${form.replaceAll(' ', '-')}`,
-    title: `${base.title}, early exits (${form})`,
+    id: `${base.id}-${by.id}-${form.replaceAll(' ', '-')}`,
+    title: `${base.title}, ${by.title} (${form})`,
     recipe: [...float, step],
     model: exiting.oneFile,
     exits: exiting,

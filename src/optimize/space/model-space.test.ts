@@ -72,7 +72,9 @@ test('what is no choice is not in the space, and its technique says why', () => 
   }
   const rich = modelSpace(facts);
   const many = Array.from({ length: 4000 }, () => samplePoint(rich, random));
-  for (const technique of TECHNIQUES.filter(({ name }) => name !== 'early exits')) {
+  for (const technique of TECHNIQUES.filter(
+    ({ name }) => !['early exits', 'a cascade behind a smaller model'].includes(name),
+  )) {
     if (technique.absent(facts) === undefined)
       assert.ok(
         many.some((point) => technique.uses(point)),
