@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 /**
  * Runs the built tests: `node build/test/run.js [--all] [words...]`. Files named *.long.test.js only with --all;
- * words choose the files whose path holds one of them. NODE_TEST_CONCURRENCY: files at once, 2 unless told.
+ * words choose the files whose path in the project holds one of them. NODE_TEST_CONCURRENCY: files at once, 2 unless told.
  */
 const words = process.argv.slice(2).filter((word) => !word.startsWith('--'));
 const all = process.argv.includes('--all');
@@ -16,7 +16,7 @@ const files = ['src', 'test']
     ),
   )
   .filter((file) => file.endsWith('.test.js') && (all || !file.endsWith('.long.test.js')))
-  .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
+  .filter((file) => words.length === 0 || words.some((word) => file.slice(build.length).includes(word)))
   .sort();
 const concurrency = process.env.NODE_TEST_CONCURRENCY ?? '2';
 const flags = ['--enable-source-maps', '--test', '--test-reporter=spec', `--test-concurrency=${concurrency}`];
