@@ -21,6 +21,7 @@ export {
 } from './optimize/index.ts';
 export * from './report/index.ts';
 export * from './run/index.ts';
+export type { Engine, Meter, Observer, Served } from './serve/index.ts';
 export * from './staged/index.ts';
 export * from './tokens/index.ts';
 export * from './train/index.ts';

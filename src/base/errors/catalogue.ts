@@ -5,6 +5,7 @@ import { MEASURE_ERRORS } from './measure.ts';
 import { OPTIMIZE_ERRORS } from './optimize.ts';
 import type { ErrorRow } from './row.ts';
 import { RUN_ERRORS } from './run.ts';
+import { SERVE_ERRORS } from './serve.ts';
 import { STAGED_ERRORS } from './staged.ts';
 import { TOKENS_ERRORS } from './tokens.ts';
 import { TRAIN_ERRORS } from './train.ts';
@@ -24,6 +25,7 @@ export const CATALOGUE = {
   ...EXITS_ERRORS,
   ...OPTIMIZE_ERRORS,
   ...TOKENS_ERRORS,
+  ...SERVE_ERRORS,
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof CATALOGUE;

@@ -1,0 +1,15 @@
+export type {
+  Answered,
+  Ask,
+  Computed,
+  Engine,
+  EngineRun,
+  Happened,
+  Meter,
+  Models,
+  Observer,
+  Sequence,
+  Served,
+  ServedState,
+  Ticket,
+} from './ports.ts';
