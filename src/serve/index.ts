@@ -1,3 +1,4 @@
+export type * from './observe/series.ts';
 export type {
   Answered,
   Ask,
