@@ -5,6 +5,7 @@ export type {
   Computed,
   Engine,
   EngineRun,
+  EventKind,
   Happened,
   Meter,
   Models,

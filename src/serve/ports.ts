@@ -182,6 +182,17 @@ export interface Happened {
   readonly startedAt: number;
 }
 
+/** Events that metrics count by themselves; facts have `model` (and `version`) where they are of one. Other kinds are logged and shown alike. */
+export type EventKind =
+  /** A compute worker died unasked; it is started again. */
+  | 'worker-died'
+  /** A worker was replaced on purpose, so that its memory returns. */
+  | 'worker-recycled'
+  | 'model-loaded'
+  /** facts.error says why. */
+  | 'model-load-failed'
+  | 'model-unloaded';
+
 export interface Observer {
   /** A request has been answered or refused. */
   request(happened: Happened): void;
@@ -195,7 +206,7 @@ export interface Observer {
     queueMs: number;
   }): void;
   /** Something that an operator should know: a worker died, a model was loaded, a reload failed. */
-  event(kind: string, facts: Readonly<Record<string, unknown>>): void;
+  event(kind: EventKind | (string & {}), facts: Readonly<Record<string, unknown>>): void;
   /** Headers of an answer that say what it has cost (x-modicum-*). */
   headers(model: string, meter: Meter): Record<string, string>;
 }
