@@ -19,6 +19,14 @@ export {
   optimize,
   type Recipe,
 } from './optimize/index.ts';
+export {
+  DATATYPES,
+  type Datatype,
+  encodeInferRequest,
+  encodeInferResponse,
+  readInferRequest,
+  readInferResponse,
+} from './protocol/index.ts';
 export * from './report/index.ts';
 export * from './run/index.ts';
 export type { Engine, Meter, Observer, Served } from './serve/index.ts';

@@ -36,6 +36,7 @@ const MOST_LINES = 400;
 /** Longer files, each with its reason. */
 export const LONGER: Readonly<Record<string, string>> = {
   'src/graph/wire/onnx_pb.ts': 'generated from onnx.proto by protoc-gen-es',
+  'src/protocol/wire/open_inference_grpc_pb.ts': 'generated from open_inference_grpc.proto by protoc-gen-es',
 };
 
 /** Files by path from the repository root, with their text. */
