@@ -30,6 +30,7 @@ export {
 export * from './report/index.ts';
 export * from './run/index.ts';
 export type { Engine, Meter, Observer, Served } from './serve/index.ts';
+export { type DashboardOptions, dashboardRoutes } from './serve/index.ts';
 export * from './staged/index.ts';
 export * from './tokens/index.ts';
 export * from './train/index.ts';

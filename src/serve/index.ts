@@ -1,3 +1,4 @@
+export { type DashboardOptions, dashboardRoutes } from './dashboard/dashboard-routes.ts';
 export type * from './observe/series.ts';
 export type {
   Answered,
