@@ -2,6 +2,12 @@
 export { fail, ModicumError, type Progress, Random, SILENT, VERSION } from './base/index.ts';
 export * from './bundle/index.ts';
 export { type Config, defineConfig } from './cli/config.ts';
+export {
+  GrpcInferenceClient,
+  InferenceClient,
+  type InferenceService,
+  type ModelType,
+} from './client/index.ts';
 export * from './cluster/index.ts';
 export * from './data/index.ts';
 export * from './exits/index.ts';

@@ -24,6 +24,7 @@ const NO_NODE = [
   'src/graph/',
   'src/transform/',
   'src/protocol/',
+  'src/client/',
   'src/edge/compile/',
   'src/edge/runtime/',
   'src/think/strategies/',

@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
+import { servePlainGrpc } from '../../test/plain-server/grpc.ts';
+import { servePlainRest } from '../../test/plain-server/rest.ts';
 import { parseText, Tensor } from '../graph/index.ts';
+import { encodeInferResponse, joinChunks, readInferRequest, readTensors } from '../protocol/index.ts';
 import { openSession } from '../run/index.ts';
-import { fromJson, toJson } from './protocol.ts';
 import { openRemote } from './remote.ts';
 
 const MODEL = parseText(`<ir_version: 10, opset_import: ["" : 21]> g (float[n, 2] x, int64[n, 2] k)
@@ -16,7 +18,7 @@ async function text(request: IncomingMessage): Promise<string> {
   return all;
 }
 
-/** A small server of the protocol around a real session. */
+/** A small server of the protocol around a real session, which knows JSON alone and does not describe itself. */
 async function serve() {
   const session = await openSession(MODEL);
   const server = createServer(async (request, response) => {
@@ -31,15 +33,12 @@ async function serve() {
       response.writeHead(404).end(JSON.stringify({ error: 'no such model' }));
       return;
     }
-    const { inputs, outputs } = JSON.parse(await text(request));
-    const feeds = Object.fromEntries(
-      inputs.map((one: Parameters<typeof fromJson>[0]) => [one.name, fromJson(one)]),
-    );
-    const wanted = outputs?.map(({ name }: { name: string }) => name);
-    const found = await session.run(feeds, { outputs: wanted });
-    response.end(
-      JSON.stringify({ model_name: 'm', outputs: Object.entries(found).map(([n, t]) => toJson(n, t)) }),
-    );
+    const { inputs, outputs } = readInferRequest(await text(request));
+    const tensors = readTensors(inputs, new Uint8Array(), 'REQUEST_INVALID');
+    const feeds = Object.fromEntries(tensors.map(({ name, tensor }) => [name, tensor]));
+    const found = await session.run(feeds, { outputs: outputs?.map(({ name }) => name) });
+    const sent = Object.entries(found).map(([name, tensor]) => ({ name, tensor, binary: false }));
+    response.end(joinChunks(encodeInferResponse({ modelName: 'm', outputs: sent })));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
@@ -56,18 +55,49 @@ test('a served model is a session', async () => {
   try {
     const session = await openRemote(`${url}/m`);
     assert.deepEqual(session.inputs[0], { name: 'x', dtype: 'float32', shape: [null, 2] });
-    const feeds = { x: Tensor.float32([2, 2], [1, 2, 3, 4]), k: Tensor.int64([2, 2], [1, -2, 3, 4]) };
+    const feeds = {
+      x: Tensor.float32([2, 2], [1, 2, 3, 4]),
+      k: Tensor.int64([2, 2], [1, -(2n ** 60n), 3, 4]),
+    };
     const both = await session.run(feeds);
     assert.deepEqual(both.y!.numbers(), [2, 4, 6, 8]);
-    assert.deepEqual([both.j!.dtype, both.j!.numbers()], ['int64', [-1, 2, -3, -4]]);
+    assert.deepEqual([...both.j!.as('int64')], [-1n, 2n ** 60n, -3n, -4n]);
     assert.deepEqual(Object.keys(await session.run(feeds, { outputs: ['j'] })), ['j']);
     await assert.rejects(session.run({ x: feeds.x }), { code: 'FEED_MISMATCH' });
     await session.dispose();
     await assert.rejects(session.run(feeds), { code: 'SESSION_CLOSED' });
-    await assert.rejects(openRemote(`${url}/other`), { code: 'REMOTE_FAILED', message: /404/ });
+    await assert.rejects(openRemote(`${url}/other`), { code: 'MODEL_UNKNOWN', message: /404/ });
   } finally {
     await close();
   }
   await assert.rejects(openRemote(`${url}/m`), { code: 'REMOTE_FAILED' });
   await assert.rejects(openRemote('http://127.0.0.1/model'), { code: 'USAGE_BAD_OPTION' });
+  await assert.rejects(openRemote('grpc://127.0.0.1:1'), { code: 'USAGE_BAD_OPTION' });
+  await assert.rejects(openRemote(`${url}/%`), { code: 'USAGE_BAD_OPTION' });
+});
+
+test('tensors travel in binary form where the server says that it takes them, and over gRPC', async () => {
+  const rest = await servePlainRest();
+  const grpc = await servePlainGrpc();
+  try {
+    for (const url of [`${rest.url}/v2/models/double/versions/2`, `${grpc.url}/double/versions/2`]) {
+      const session = await openRemote(url);
+      assert.deepEqual(session.outputs, [{ name: 'y', dtype: 'float32', shape: [null, 2] }]);
+      const { y } = await session.run({ x: Tensor.float32([1, 2], [1, 2]) });
+      assert.deepEqual(y!.numbers(), [2, 4]);
+      const signal = AbortSignal.abort(new Error('not any more'));
+      await assert.rejects(session.run({ x: Tensor.float32([1, 2], [1, 2]) }, { signal }), {
+        message: 'not any more',
+      });
+      await session.dispose();
+      await assert.rejects(session.run({ x: Tensor.float32([1, 2], [1, 2]) }), { code: 'SESSION_CLOSED' });
+    }
+    const sent = rest.seen.find(({ path }) => path.endsWith('/infer'))!;
+    assert.equal(sent.path, '/v2/models/double/versions/2/infer');
+    assert.equal(sent.headers['content-type'], 'application/octet-stream');
+    await assert.rejects(openRemote(`${grpc.url}/nobody`), { code: 'MODEL_UNKNOWN' });
+  } finally {
+    await rest.close();
+    await grpc.close();
+  }
 });

@@ -1,104 +1,104 @@
-import { fail, messageOf } from '../base/index.ts';
+import { fail } from '../base/index.ts';
+import {
+  type ClientOptions,
+  GrpcInferenceClient,
+  InferenceClient,
+  type InferenceService,
+  type ModelMetadata,
+  type TensorMetadata,
+} from '../client/index.ts';
+import { BINARY_EXTENSION } from '../protocol/index.ts';
 import type { Feeds, Fetches, Port, RunOptions, Session } from '../run/index.ts';
-import { dtypeOfProtocol, fromJson, type JsonTensor, toJson } from './protocol.ts';
 
-interface Metadata {
-  readonly name: string;
-  readonly platform?: string;
-  readonly inputs: readonly {
-    readonly name: string;
-    readonly datatype: string;
-    readonly shape: readonly number[];
-  }[];
-  readonly outputs: Metadata['inputs'];
-}
+const REST = /^(https?:\/\/.+?)\/v2\/models\/([^/]+)(?:\/versions\/([^/]+))?\/*$/;
+const GRPC = /^(grpcs?:\/\/[^/]+)\/([^/]+)(?:\/versions\/([^/]+))?\/*$/;
 
 /**
- * A model that a server answers for, by the Open Inference Protocol v2 over REST: `url` is that of the model, such as
- * http://host:8000/v2/models/NAME. Tensors travel as JSON. Throws USAGE_BAD_OPTION, REMOTE_FAILED.
+ * A model that a server answers for, by the Open Inference Protocol v2: `url` is that of the model, http://host:8000/v2/models/NAME or
+ * grpc://host:8001/NAME, both with /versions/V behind it if one version is meant. Over REST tensors travel in binary form where the server
+ * offers it, else as JSON. Calls end by their signal; there is no other deadline unless `timeoutMs` sets one. Throws USAGE_BAD_OPTION,
+ * MODEL_UNKNOWN, REMOTE_FAILED and what else a server may say.
  */
-export async function openRemote(url: string): Promise<Session> {
-  if (!/^https?:\/\/.+\/v2\/models\/[^/]+/.test(url)) {
+export async function openRemote(url: string, options: ClientOptions = {}): Promise<Session> {
+  const [, server, model, version] = REST.exec(url) ?? GRPC.exec(url) ?? [];
+  if (server === undefined || model === undefined) {
     throw fail('USAGE_BAD_OPTION', `${url} is not the URL of a model`, {
-      hint: 'Give http://host:port/v2/models/NAME.',
+      hint: 'Give http://host:port/v2/models/NAME or grpc://host:port/NAME.',
     });
   }
-  const base = url.replace(/\/+$/, '');
-  const metadata = (await ask(base)) as Metadata;
-  if (!Array.isArray(metadata?.inputs) || !Array.isArray(metadata.outputs)) {
-    throw fail('REMOTE_FAILED', `${base} does not describe its inputs and outputs`);
+  const named = { model: decoded(model), version: version === undefined ? undefined : decoded(version) };
+  const patient = { timeoutMs: Number.POSITIVE_INFINITY, ...options };
+  const client = server.startsWith('grpc')
+    ? new GrpcInferenceClient(server, patient)
+    : await openRest(server, patient);
+  try {
+    const metadata = await client.modelMetadata(named.model, { version: named.version });
+    return new Remote(client, named, metadata, server);
+  } catch (error) {
+    await client.close();
+    throw error;
   }
-  return new Remote(base, metadata);
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch (cause) {
+    throw fail('USAGE_BAD_OPTION', `"${part}" is no part of a URL`, {}, cause);
+  }
+}
+
+async function openRest(server: string, options: ClientOptions): Promise<InferenceService> {
+  const plain = new InferenceClient(server, { ...options, binary: false });
+  // Not all servers describe themselves; whether this one is there at all, the model's metadata will show.
+  const extensions = await plain.serverMetadata().then(
+    (metadata) => metadata.extensions,
+    (): readonly string[] => [],
+  );
+  if (!extensions.includes(BINARY_EXTENSION)) return plain;
+  await plain.close();
+  return new InferenceClient(server, options);
+}
+
+interface Named {
+  readonly model: string;
+  readonly version: string | undefined;
 }
 
 class Remote implements Session {
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
   readonly metadata: ReadonlyMap<string, string>;
-  readonly #base: string;
-  readonly #closing = new AbortController();
+  readonly #client: InferenceService;
+  readonly #named: Named;
 
-  constructor(base: string, metadata: Metadata) {
-    this.#base = base;
-    this.inputs = metadata.inputs.map(portOf);
-    this.outputs = metadata.outputs.map(portOf);
-    this.metadata = new Map([['runtime', `${metadata.platform ?? 'a server'} at ${new URL(base).host}`]]);
+  constructor(
+    client: InferenceService,
+    named: Named,
+    { inputs, outputs, platform }: ModelMetadata,
+    server: string,
+  ) {
+    const port = ({ name, dtype, shape }: TensorMetadata): Port => ({ name, dtype, shape });
+    this.inputs = inputs.map(port);
+    this.outputs = outputs.map(port);
+    this.metadata = new Map([['runtime', `${platform || 'a server'} at ${new URL(server).host}`]]);
+    this.#client = client;
+    this.#named = named;
   }
 
   async run(feeds: Feeds, { outputs, signal }: RunOptions = {}): Promise<Fetches> {
-    if (this.#closing.signal.aborted) throw fail('SESSION_CLOSED', 'it was disposed of before this call');
     const missing = this.inputs.find(({ name }) => feeds[name] === undefined);
     if (missing !== undefined) throw fail('FEED_MISMATCH', `input ${missing.name} is missing`);
-    const body = {
-      inputs: Object.entries(feeds).map(([name, tensor]) => toJson(name, tensor)),
-      ...(outputs !== undefined && { outputs: outputs.map((name) => ({ name })) }),
-    };
-    const signals = [this.#closing.signal, ...(signal === undefined ? [] : [signal])];
-    const answer = (await ask(`${this.#base}/infer`, body, AbortSignal.any(signals))) as {
-      outputs?: JsonTensor[];
-    };
-    const found = (answer?.outputs ?? []).map((tensor) => [tensor.name, fromJson(tensor)] as const);
-    const fetches = Object.fromEntries(found);
-    const lacking = (outputs ?? this.outputs.map(({ name }) => name)).find(
-      (name) => fetches[name] === undefined,
-    );
-    if (lacking !== undefined) throw fail('REMOTE_FAILED', `${this.#base} did not answer output ${lacking}`);
-    return fetches;
+    const { model, version } = this.#named;
+    const answer = await this.#client.infer(model, feeds, { version, outputs, signal });
+    const lacking = this.outputs.find(({ name }) => !Object.hasOwn(answer.outputs, name));
+    if (outputs === undefined && lacking !== undefined) {
+      throw fail('REMOTE_FAILED', `the server did not answer output ${lacking.name}`);
+    }
+    return answer.outputs;
   }
 
   async dispose(): Promise<void> {
-    this.#closing.abort(fail('SESSION_CLOSED', 'it was disposed of while this call waited'));
-  }
-}
-
-function portOf({ name, datatype, shape }: Metadata['inputs'][number]): Port {
-  return { name, dtype: dtypeOfProtocol(datatype), shape: shape.map((dim) => (dim < 0 ? null : dim)) };
-}
-
-async function ask(url: string, body?: unknown, signal?: AbortSignal): Promise<unknown> {
-  let response: Response;
-  let text: string;
-  try {
-    response = await fetch(url, {
-      signal,
-      ...(body !== undefined && {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(body),
-      }),
-    });
-    text = await response.text();
-  } catch (cause) {
-    if (signal?.aborted) throw signal.reason;
-    const why =
-      cause instanceof Error && cause.cause !== undefined ? messageOf(cause.cause) : messageOf(cause);
-    throw fail('REMOTE_FAILED', `${url}: ${why}`, { url }, cause);
-  }
-  if (!response.ok)
-    throw fail('REMOTE_FAILED', `${url} answered ${response.status}: ${text.slice(0, 200)}`, { url });
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw fail('REMOTE_FAILED', `${url} answered no JSON`, { url }, cause);
+    await this.#client.close();
   }
 }

@@ -1,4 +1,11 @@
-import { create, type DescMessage, fromBinary, type MessageShape, toBinary } from '@bufbuild/protobuf';
+import {
+  create,
+  type DescMessage,
+  fromBinary,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+} from '@bufbuild/protobuf';
 import { fail, messageOf } from '../base/index.ts';
 import type { Blame } from './blame.ts';
 import { dtypeOf } from './datatypes.ts';
@@ -27,6 +34,11 @@ export function decodeMessage<S extends DescMessage>(
   } catch (cause) {
     throw fail(blame, `the bytes are no ${schema.typeName}: ${messageOf(cause).slice(0, 200)}`, {}, cause);
   }
+}
+
+/** The bytes of a message with these fields. */
+export function encodeMessage<S extends DescMessage>(schema: S, fields: MessageInitShape<S>): Uint8Array {
+  return toBinary(schema, create(schema, fields));
 }
 
 /** A ModelInferRequest. */

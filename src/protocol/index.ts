@@ -16,6 +16,7 @@ export {
   decodeMessage,
   encodeGrpcRequest,
   encodeGrpcResponse,
+  encodeMessage,
   type GrpcInferRequest,
   type GrpcSentRequest,
   type GrpcSentResponse,
@@ -35,6 +36,7 @@ export {
   wantsBinary,
 } from './infer-request.ts';
 export { type InferResponse, readInferResponse } from './infer-response.ts';
+export { parseJson } from './json-text.ts';
 export {
   BINARY_EXTENSION,
   type ModelMetadata,

@@ -64,8 +64,7 @@ export function elementsText(name: string, tensor: Tensor, blame: Blame): string
   if (tensor.dtype === 'bool')
     return `[${Array.from(data as Uint8Array, (value) => (value ? 'true' : 'false')).join()}]`;
   if (data instanceof Float32Array || data instanceof Float64Array) {
-    // join() is exact for all others, and several times faster.
-    return `[${data.some(odd) ? Array.from(data, floatText).join() : data.join()}]`;
+    return data.some(odd) ? `[${Array.from(data, floatText).join()}]` : JSON.stringify(Array.from(data));
   }
   return `[${data.join()}]`;
 }

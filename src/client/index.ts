@@ -1,0 +1,2 @@
+export * from './browser.ts';
+export { type GrpcClientOptions, GrpcInferenceClient } from './grpc-inference-client.ts';
