@@ -1,4 +1,7 @@
 export { type DashboardOptions, dashboardRoutes } from './dashboard/dashboard-routes.ts';
+export { Door, type DoorOptions, type Guest } from './door/door.ts';
+export { type LeaveOptions, type Listener, leave } from './door/leave.ts';
+export { Statistics } from './door/statistics.ts';
 export type * from './observe/series.ts';
 export type {
   Answered,
@@ -16,6 +19,9 @@ export type {
   ServedState,
   Ticket,
 } from './ports.ts';
+export { restApp } from './rest/app.ts';
+export { restListener } from './rest/listener.ts';
+export { type Management, REST_LIMITS, type RestLimits, type RestOptions } from './rest/options.ts';
 export { type Certificate, Certificates, type TlsOptions } from './security/certificates.ts';
 export { credentialOf } from './security/credential.ts';
 export { type KeyLimits, type KeyRecord, makeKey, readKeys, writeKeys } from './security/key.ts';
