@@ -25,12 +25,19 @@ export function knownCode(code: unknown): ErrorCode | undefined {
 export function errorOfAnswer(url: string, status: number, headers: Headers, body: string): Error {
   const { why, code } = readErrorBody(body);
   const waitMs = retryAfterMs(headers);
-  const error = fail(code ?? CODE_OF_STATUS[status] ?? 'REMOTE_FAILED', `${url} answered ${status}: ${why}`, {
+  const own = code ?? CODE_OF_STATUS[status] ?? 'REMOTE_FAILED';
+  const error = fail(own, `${url} answered ${status}: ${whyOf(own, why)}`, {
     url,
     status,
     ...(waitMs !== undefined && { retryAfterMs: waitMs }),
   });
   return REFUSED.includes(status) ? new Retryable(error, 'refused', waitMs) : error;
+}
+
+/** The particulars of a message: what the code says anyway is not said twice. */
+export function whyOf(code: ErrorCode, message: string): string {
+  const what = `${CATALOGUE[code].what}: `;
+  return message.startsWith(what) ? message.slice(what.length) : message;
 }
 
 function readErrorBody(body: string): { why: string; code?: ErrorCode } {

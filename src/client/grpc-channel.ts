@@ -1,8 +1,8 @@
 import type { Client, Metadata, ServiceError } from '@grpc/grpc-js';
 import { type ErrorCode, fail } from '../base/index.ts';
-import { GRPC_SERVICE, type GrpcMethod } from '../protocol/index.ts';
+import { CODE_HEADER, GRPC_SERVICE, type GrpcMethod } from '../protocol/index.ts';
 import type { CallScope } from './call-scope.ts';
-import { knownCode, retryAfterMs } from './error-of-answer.ts';
+import { knownCode, retryAfterMs, whyOf } from './error-of-answer.ts';
 import { type Failed, Retryable } from './retry.ts';
 
 /** PEM files of TLS; {} trusts the authorities that Node knows. */
@@ -119,11 +119,11 @@ function errorOfStatus(where: string, { code: status, details, metadata }: Servi
     const value = metadata?.get(name)[0];
     return value === undefined ? null : String(value);
   };
-  const named = knownCode(get('x-modicum-code'));
+  const named = knownCode(get(CODE_HEADER));
   const lost = named === undefined && status === UNAVAILABLE && lossOf(details);
   const waitMs = retryAfterMs({ get });
   const code = named ?? (lost ? 'REMOTE_FAILED' : (CODES[status] ?? 'REMOTE_FAILED'));
-  const error = fail(code, `${where} answered status ${status}: ${details}`, {
+  const error = fail(code, `${where} answered status ${status}: ${whyOf(code, details)}`, {
     status,
     ...(waitMs !== undefined && { retryAfterMs: waitMs }),
   });

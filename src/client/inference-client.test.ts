@@ -121,6 +121,11 @@ test('what the server says is wrong comes back under its code, and is not sent a
         [refuse(504), 'DEADLINE_MISSED', /504/],
         [refuse(500), 'REMOTE_FAILED', /500/],
         [refuse(500, '{"error":"bad shape","code":"FEED_MISMATCH"}'), 'FEED_MISMATCH', /bad shape/],
+        [
+          refuse(404, '{"error":"The server has no such model: no m","code":"MODEL_UNKNOWN"}'),
+          'MODEL_UNKNOWN',
+          /^The server has no such model: http\S+ answered 404: no m$/,
+        ],
         [refuse(400, '{"error":"odd","code":"toString"}'), 'REQUEST_INVALID', /odd/],
         [refuse(502, '<html>gateway</html>'), 'REMOTE_FAILED', /<html>gateway/],
         [refuse(404, ''), 'MODEL_UNKNOWN', /nothing more/],

@@ -12,7 +12,12 @@ interface Double {
   outputs: { y: 'float32' };
 }
 
-const COST = { 'x-modicum-compute-ms': '1.5', 'x-modicum-batch': '4', 'x-modicum-cached': 'true' };
+const COST = {
+  'x-modicum-compute-ms': '1.5',
+  'x-modicum-batch': '4',
+  'x-modicum-cached': '1',
+  'x-modicum-joules': 'x',
+};
 
 async function openAll() {
   const rest = await servePlainRest({ headers: COST });

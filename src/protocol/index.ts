@@ -46,7 +46,7 @@ export {
   type TensorMetadata,
   tensorMetadata,
 } from './metadata.ts';
-export { type CostOfAnswer, METER_HEADERS, readMeterHeaders } from './meter-headers.ts';
+export { CODE_HEADER, type CostOfAnswer, METER_HEADERS, readMeterHeaders } from './meter-headers.ts';
 export { checkBools, type NamedTensor, tensorOfRaw } from './named-tensor.ts';
 export type { Parameters } from './parameters.ts';
 export { type RawPort, rawShape, readRawRequest } from './raw-request.ts';
