@@ -3,7 +3,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
-import fastify, { type FastifyRequest } from 'fastify';
+import fastify from 'fastify';
 import { fail } from '../../src/base/index.ts';
 import { dashboardRoutes } from '../../src/serve/index.ts';
 import { temporary } from '../e2e/cli.ts';
@@ -13,13 +13,13 @@ before(async () => {
   await builtDashboard();
 });
 
-async function app(
-  reports: ReadonlyMap<string, string> = new Map(),
-  guard?: (request: FastifyRequest) => void,
-  folder?: string,
-) {
+async function app(reports: ReadonlyMap<string, string> = new Map(), folder?: string, key?: string) {
   const server = fastify();
-  await server.register(dashboardRoutes, { reports, guard, folder });
+  server.addHook('onRequest', async ({ routeOptions, headers }) => {
+    if (key === undefined || routeOptions.config.open || headers.authorization === `Bearer ${key}`) return;
+    throw fail('KEY_REFUSED', 'no key');
+  });
+  await server.register(dashboardRoutes, { reports, folder });
   return server;
 }
 
@@ -71,7 +71,7 @@ test('what a browser has already is not sent again', async () => {
 test('only files that were there at the start are served', async (t) => {
   const folder = await temporary(t);
   await writeFile(join(folder, 'index.html'), '<!doctype html>');
-  const server = await app(new Map(), undefined, folder);
+  const server = await app(new Map(), folder);
   await writeFile(join(folder, 'later.js'), 'later');
   const paths = [
     'later.js',
@@ -89,7 +89,7 @@ test('only files that were there at the start are served', async (t) => {
   assert.equal(moved.statusCode, 302);
   assert.equal(moved.headers.location, 'dashboard/');
   await server.close();
-  const empty = await app(new Map(), undefined, join(folder, 'nowhere'));
+  const empty = await app(new Map(), join(folder, 'nowhere'));
   assert.match((await empty.inject('/dashboard/')).body, /not built/);
   await empty.close();
 });
@@ -113,28 +113,31 @@ test('a report may run nothing, and only those that are listed are shown', async
     encodeURIComponent('../report.html'),
     encodeURIComponent(path),
   ]) {
-    assert.equal((await server.inject(`/dashboard/report/${other}`)).statusCode, 404, other);
+    assert.equal((await server.inject(`/dashboard/report/${other}`)).statusCode, 403, other);
   }
   reports.set('later', path);
-  assert.equal((await server.inject('/dashboard/report/later')).statusCode, 200);
+  const links = (await server.inject('/dashboard/reports')).json<{ reports: Record<string, string> }>()
+    .reports;
+  const later = `/dashboard/${links.later}`;
+  assert.equal((await server.inject(later)).statusCode, 200);
   await rm(path);
-  assert.match((await server.inject('/dashboard/report/later')).body, /gone/);
+  assert.match((await server.inject(later)).body, /gone/);
+  reports.delete('later');
+  assert.equal((await server.inject(later)).statusCode, 404);
   await server.close();
 });
 
-test('where there are keys, a report needs the key or a pass, and a pass is for one report', async (t) => {
+test('where there are keys, only who has one gets links, and a link is for one report', async (t) => {
   const folder = await temporary(t);
   const path = join(folder, 'report.html');
   await writeFile(path, 'figures');
-  const guard = ({ headers }: FastifyRequest) => {
-    if (headers.authorization !== 'Bearer right') throw fail('KEY_REFUSED', 'no key');
-  };
   const server = await app(
     new Map([
       ['one', path],
       ['two', path],
     ]),
-    guard,
+    undefined,
+    'right',
   );
   const withKey = { authorization: 'Bearer right' };
   assert.notEqual((await server.inject('/dashboard/reports')).statusCode, 200);
@@ -143,7 +146,6 @@ test('where there are keys, a report needs the key or a pass, and a pass is for 
   const { one = '' } = answer.json<{ reports: Record<string, string> }>().reports;
   const status = async (url: string, headers = {}) => (await server.inject({ url, headers })).statusCode;
   assert.equal(await status(`/dashboard/${one}`), 200);
-  assert.equal(await status('/dashboard/report/one', withKey), 200);
   const [, pass = ''] = one.split('?pass=');
   const until = Number(pass.split('.')[0]);
   assert.ok(until > Date.now() && until < Date.now() + 11 * 60_000);

@@ -7,49 +7,58 @@ import { readSite, type SiteFile } from './site.ts';
 export interface DashboardOptions {
   /** report.html of the bundle by the name of the model. May change while the server runs: it is looked at for each request. */
   readonly reports: ReadonlyMap<string, string>;
-  /**
-   * Throws where a request may not see the figures (KEY_REFUSED). Asked for the list of reports; the page itself is nobody's secret, and
-   * asks for the key. Default: everybody may.
-   */
-  readonly guard?: (request: FastifyRequest) => void | Promise<void>;
   /** Folder of the built dashboard. Default: that of the package. */
   readonly folder?: string;
 }
 
+const NO_PASS = 'This link is too old, or is none. Open the report from the dashboard.\n';
 const NOT_BUILT = 'The dashboard was not built: npm run build.\n';
 
-/** GET /dashboard/ with its files, /dashboard/reports (links by model) and /dashboard/report/NAME. */
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Answers without a key, and while the server is closing. */
+    readonly open?: boolean;
+  }
+}
+
+/** The page is nobody's secret, and asks for the key itself. */
+const OPEN = { config: { open: true } } as const;
+
+/**
+ * GET /dashboard/ with its files, /dashboard/reports (links by model) and /dashboard/report/NAME. The list of reports is for those whom
+ * the hooks of the app let in; a report itself is for those who got a link from there.
+ */
 export async function dashboardRoutes(app: FastifyInstance, options: DashboardOptions): Promise<void> {
   const site = await readSite(options.folder);
-  app.get('/dashboard', (_request, reply) => reply.redirect('dashboard/'));
+  app.get('/dashboard', OPEN, (_request, reply) => reply.redirect('dashboard/'));
   if (site === undefined) {
-    app.get('/dashboard/', (_request, reply) => reply.code(404).type('text/plain').send(NOT_BUILT));
+    app.get('/dashboard/', OPEN, (_request, reply) => reply.code(404).type('text/plain').send(NOT_BUILT));
   }
   for (const file of site ?? []) {
     const path = file.path === 'index.html' ? '' : file.path;
-    app.get(`/dashboard/${path}`, (request, reply) => sendFile(request, reply, file));
+    app.get(`/dashboard/${path}`, OPEN, (request, reply) => sendFile(request, reply, file));
   }
   reportRoutes(app, options);
 }
 
-function reportRoutes(app: FastifyInstance, { reports, guard }: DashboardOptions): void {
+function reportRoutes(app: FastifyInstance, { reports }: DashboardOptions): void {
   const passes = new Passes();
 
-  app.get('/dashboard/reports', async (request, reply) => {
-    await guard?.(request);
+  app.get('/dashboard/reports', async (_request, reply) => {
     const links = [...reports.keys()].map((name) => {
-      const pass = guard === undefined ? '' : `?pass=${passes.issue(name, Date.now())}`;
-      return [name, `report/${encodeURIComponent(name)}${pass}`] as const;
+      return [name, `report/${encodeURIComponent(name)}?pass=${passes.issue(name, Date.now())}`] as const;
     });
     return reply.header('cache-control', 'no-store').send({ reports: Object.fromEntries(links) });
   });
 
   app.get<{ Params: { name: string }; Querystring: { pass?: unknown } }>(
     '/dashboard/report/:name',
+    OPEN,
     async (request, reply) => {
       const { name } = request.params;
-      // With a pass, or with the key itself.
-      if (guard !== undefined && !passes.holds(request.query.pass, name, Date.now())) await guard(request);
+      if (!passes.holds(request.query.pass, name, Date.now())) {
+        return reply.code(403).type('text/plain').send(NO_PASS);
+      }
       const path = reports.get(name);
       const page = path === undefined ? undefined : await readFile(path).catch(() => undefined);
       if (page === undefined) {
