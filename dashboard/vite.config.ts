@@ -12,5 +12,9 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
+    rolldownOptions: {
+      // What the library's own modules do not export to here is not needed here.
+      treeshake: { moduleSideEffects: (id) => !/\/src\/(?:base|client|data|graph|protocol)\//.test(id) },
+    },
   },
 });

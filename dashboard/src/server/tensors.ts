@@ -1,207 +1,74 @@
-/** A tensor as the Open Inference Protocol names it. Numbers stay numbers here, whatever they become on the wire; text is for BYTES. */
-export interface Tensor {
+import { Tensor } from '../../../src/client/browser.ts';
+import { fromHalf, toHalf } from '../../../src/data/half.ts';
+import { DTYPES, type TypedArray } from '../../../src/graph/index.ts';
+import { DATATYPES, type Datatype } from '../../../src/protocol/index.ts';
+
+/** What a form holds for an input: numbers as people write them, or texts; the datatype by its name in the protocol. */
+export interface Values {
   readonly name: string;
   readonly datatype: string;
   readonly shape: readonly number[];
-  readonly data: ArrayLike<number> | ArrayLike<bigint> | readonly string[];
+  readonly data: ArrayLike<number> | readonly string[];
 }
 
-/** Half floats by hand: Float16Array is too new. */
-function halfOf(value: number): number {
-  const bits = new Uint32Array(new Float32Array([value]).buffer)[0]!;
-  const sign = (bits >>> 16) & 0x8000;
-  const exponent = ((bits >>> 23) & 0xff) - 112;
-  const fraction = bits & 0x7fffff;
-  if (Number.isNaN(value)) return 0x7e00;
-  if (exponent >= 31) return sign | 0x7c00;
-  if (exponent <= 0) {
-    if (exponent < -10) return sign;
-    const shift = 14 - exponent;
-    const whole = fraction | 0x800000;
-    const half = 1 << (shift - 1);
-    const rest = whole & ((1 << shift) - 1);
-    const kept = whole >>> shift;
-    return sign | (kept + (rest > half || (rest === half && (kept & 1) === 1) ? 1 : 0));
-  }
-  const kept = (exponent << 10) | (fraction >>> 13);
-  const rest = fraction & 0x1fff;
-  // A carry into the exponent is what rounding up means there.
-  return sign | (kept + (rest > 0x1000 || (rest === 0x1000 && (kept & 1) === 1) ? 1 : 0));
-}
-
-function ofHalf(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >>> 10) & 31;
-  const fraction = bits & 0x3ff;
-  if (exponent === 31) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
-
-interface Kind {
-  readonly bytes: number;
-  readonly put: (view: DataView, at: number, value: number | bigint) => void;
-  readonly get: (view: DataView, at: number) => number | bigint;
-  readonly whole: boolean;
-  readonly least?: number;
-  readonly most?: number;
-}
-
-/** Wire forms, all little-endian. */
-const KINDS: Readonly<Record<string, Kind>> = {
-  BOOL: {
-    bytes: 1,
-    put: (v, at, x) => v.setUint8(at, Number(x) === 0 ? 0 : 1),
-    get: (v, at) => v.getUint8(at),
-    whole: true,
-    least: 0,
-    most: 1,
-  },
-  UINT8: {
-    bytes: 1,
-    put: (v, at, x) => v.setUint8(at, Number(x)),
-    get: (v, at) => v.getUint8(at),
-    whole: true,
-    least: 0,
-    most: 255,
-  },
-  INT8: {
-    bytes: 1,
-    put: (v, at, x) => v.setInt8(at, Number(x)),
-    get: (v, at) => v.getInt8(at),
-    whole: true,
-    least: -128,
-    most: 127,
-  },
-  UINT16: {
-    bytes: 2,
-    put: (v, at, x) => v.setUint16(at, Number(x), true),
-    get: (v, at) => v.getUint16(at, true),
-    whole: true,
-    least: 0,
-    most: 65535,
-  },
-  INT16: {
-    bytes: 2,
-    put: (v, at, x) => v.setInt16(at, Number(x), true),
-    get: (v, at) => v.getInt16(at, true),
-    whole: true,
-    least: -32768,
-    most: 32767,
-  },
-  UINT32: {
-    bytes: 4,
-    put: (v, at, x) => v.setUint32(at, Number(x), true),
-    get: (v, at) => v.getUint32(at, true),
-    whole: true,
-    least: 0,
-    most: 2 ** 32 - 1,
-  },
-  INT32: {
-    bytes: 4,
-    put: (v, at, x) => v.setInt32(at, Number(x), true),
-    get: (v, at) => v.getInt32(at, true),
-    whole: true,
-    least: -(2 ** 31),
-    most: 2 ** 31 - 1,
-  },
-  UINT64: {
-    bytes: 8,
-    put: (v, at, x) => v.setBigUint64(at, BigInt(x), true),
-    get: (v, at) => v.getBigUint64(at, true),
-    whole: true,
-    least: 0,
-  },
-  INT64: {
-    bytes: 8,
-    put: (v, at, x) => v.setBigInt64(at, BigInt(x), true),
-    get: (v, at) => v.getBigInt64(at, true),
-    whole: true,
-  },
-  FP16: {
-    bytes: 2,
-    put: (v, at, x) => v.setUint16(at, halfOf(Number(x)), true),
-    get: (v, at) => ofHalf(v.getUint16(at, true)),
-    whole: false,
-  },
-  FP32: {
-    bytes: 4,
-    put: (v, at, x) => v.setFloat32(at, Number(x), true),
-    get: (v, at) => v.getFloat32(at, true),
-    whole: false,
-  },
-  FP64: {
-    bytes: 8,
-    put: (v, at, x) => v.setFloat64(at, Number(x), true),
-    get: (v, at) => v.getFloat64(at, true),
-    whole: false,
-  },
+/** Of whole numbers; those of 64 bits are bounded by what a number here can say exactly. */
+const BOUNDS: Readonly<Record<string, readonly [least: number, most: number]>> = {
+  BOOL: [0, 1],
+  UINT8: [0, 255],
+  INT8: [-128, 127],
+  UINT16: [0, 65535],
+  INT16: [-32768, 32767],
+  UINT32: [0, 2 ** 32 - 1],
+  INT32: [-(2 ** 31), 2 ** 31 - 1],
+  UINT64: [0, Number.MAX_SAFE_INTEGER],
+  INT64: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
 };
+const FLOATS = ['FP16', 'FP32', 'FP64'];
 
 export function isNumeric(datatype: string): boolean {
-  return KINDS[datatype] !== undefined;
+  return isFloat(datatype) || BOUNDS[datatype] !== undefined;
 }
 
 export function isFloat(datatype: string): boolean {
-  return KINDS[datatype]?.whole === false;
+  return FLOATS.includes(datatype);
 }
 
 /** What is wrong with a number for a datatype; undefined where it fits. */
 export function misfit(datatype: string, value: number): string | undefined {
-  const kind = KINDS[datatype];
-  if (kind === undefined) return undefined;
-  if (Number.isNaN(value) && kind.whole) return 'not a number';
-  if (kind.whole && !Number.isInteger(value)) return `${datatype} takes whole numbers`;
-  if (value < (kind.least ?? value)) return `${datatype} takes ${kind.least} at least`;
-  if (value > (kind.most ?? value)) return `${datatype} takes ${kind.most} at most`;
-  return undefined;
+  const bounds = BOUNDS[datatype];
+  if (bounds === undefined) return undefined;
+  if (!Number.isInteger(value)) return `${datatype} takes whole numbers`;
+  const [least, most] = bounds;
+  if (value < least) return `${datatype} takes ${least} at least`;
+  return value > most ? `${datatype} takes ${most} at most` : undefined;
 }
 
 export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, dim) => product * dim, 1);
 }
 
-export function bytesOf(tensor: Tensor): Uint8Array<ArrayBuffer> {
-  const { datatype, data } = tensor;
-  if (datatype === 'BYTES') return bytesOfTexts(Array.from(data as ArrayLike<string>));
-  const kind = KINDS[datatype];
-  if (kind === undefined) throw new Error(`${tensor.name}: ${datatype} cannot be sent from here`);
-  const bytes = new Uint8Array(data.length * kind.bytes);
-  const view = new DataView(bytes.buffer);
-  for (let i = 0; i < data.length; i++) kind.put(view, i * kind.bytes, data[i] as number | bigint);
-  return bytes;
-}
-
-/** Each with its length before it. */
-function bytesOfTexts(texts: readonly string[]): Uint8Array<ArrayBuffer> {
-  const parts = texts.map((text) => new TextEncoder().encode(text));
-  const bytes = new Uint8Array(parts.reduce((total, part) => total + 4 + part.length, 0));
-  const view = new DataView(bytes.buffer);
-  let at = 0;
-  for (const part of parts) {
-    view.setUint32(at, part.length, true);
-    bytes.set(part, at + 4);
-    at += 4 + part.length;
+/** The tensor of what a form holds. Throws where its datatype cannot be given in numbers or texts. */
+export function tensorOf({ name, datatype, shape, data }: Values): Tensor {
+  if (datatype === 'BYTES') return Tensor.ofStrings(shape, Array.from(data as readonly string[]));
+  if (!isNumeric(datatype)) throw new Error(`${name}: ${datatype} cannot be given here`);
+  const dtype = DATATYPES[datatype as Exclude<Datatype, 'BYTES'>];
+  const size = sizeOf(shape);
+  const array: TypedArray = new DTYPES[dtype].array(
+    new ArrayBuffer(size * (DTYPES[dtype].bits / 8)),
+    0,
+    size,
+  );
+  for (let i = 0; i < size; i++) {
+    const value = data[i] as number;
+    if (datatype.endsWith('INT64')) array[i] = BigInt(value);
+    else array[i] = datatype === 'FP16' ? toHalf(value) : value;
   }
-  return bytes;
+  return Tensor.of(dtype, shape, array);
 }
 
-/** The values of `count` elements that lie in bytes. Throws where they end too early. */
-export function valuesIn(datatype: string, count: number, bytes: Uint8Array): Tensor['data'] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (datatype === 'BYTES') return textsIn(view, bytes, count);
-  const kind = KINDS[datatype];
-  if (kind === undefined) throw new Error(`${datatype} cannot be read here`);
-  const values = Array.from({ length: count }, (_, i) => kind.get(view, i * kind.bytes));
-  return datatype.endsWith('INT64') ? (values as bigint[]) : (values as number[]);
-}
-
-function textsIn(view: DataView, bytes: Uint8Array, count: number): string[] {
-  const texts: string[] = [];
-  for (let at = 0; texts.length < count; ) {
-    const length = view.getUint32(at, true);
-    texts.push(new TextDecoder().decode(bytes.subarray(at + 4, at + 4 + length)));
-    at += 4 + length;
-  }
-  return texts;
+/** The elements of an answer: numbers, whole ones of 64 bits as they are, or texts. */
+export function elementsOf(tensor: Tensor): ArrayLike<number | bigint | string> {
+  if (tensor.dtype === 'string') return tensor.strings();
+  const data = tensor.data() as ArrayLike<number | bigint>;
+  return tensor.dtype === 'float16' ? Array.from(data as ArrayLike<number>, fromHalf) : data;
 }

@@ -1,26 +1,29 @@
+import type { Tensor } from '../../../src/client/browser.ts';
+import { datatypeOf } from '../../../src/protocol/index.ts';
 import { BarList } from '../charts/bars.tsx';
 import { digits, ms, percent } from '../format.ts';
-import type { Inferred } from '../server/infer.ts';
-import { isNumeric, type Tensor } from '../server/tensors.ts';
+import type { Answered } from '../server/infer.ts';
+import { elementsOf } from '../server/tensors.ts';
 import { type Classes, classesOf } from './classes.ts';
-import { costOf } from './cost-headers.ts';
+import { costRows } from './cost-rows.ts';
 
 const SHOWN = 64;
 
 /** What the model has answered, and what that has cost. */
-export function Answer({ answer, labels }: { answer: Inferred; labels: readonly string[] }) {
-  const cost = costOf(answer.cost);
+export function Answer({ answer, labels }: { answer: Answered; labels: readonly string[] }) {
+  const version = answer.version === undefined ? [] : [['Version', answer.version] as const];
+  const rows = [...costRows(answer.cost), ...version];
   return (
     <>
-      {answer.outputs.map((tensor) => (
-        <Output key={tensor.name} tensor={tensor} labels={labels} />
+      {Object.entries(answer.outputs).map(([name, tensor]) => (
+        <Output key={name} name={name} tensor={tensor} labels={labels} />
       ))}
       <section class="receipt" aria-label="What it has cost">
         <h3>What it has cost</h3>
         <dl>
           <dt>Round trip</dt>
           <dd>{ms(answer.ms)}, as this browser saw it</dd>
-          {cost.map(([name, value]) => (
+          {rows.map(([name, value]) => (
             <>
               <dt>{name}</dt>
               <dd>{value}</dd>
@@ -32,20 +35,20 @@ export function Answer({ answer, labels }: { answer: Inferred; labels: readonly 
   );
 }
 
-function Output({ tensor, labels }: { tensor: Tensor; labels: readonly string[] }) {
+function Output({ name, tensor, labels }: { name: string; tensor: Tensor; labels: readonly string[] }) {
   const classes = classesOf(tensor, labels);
-  const { name, datatype, shape, data } = tensor;
+  const data = elementsOf(tensor);
   return (
     <section class="output" aria-label={`Output ${name}`}>
       <h3>
-        {name} <code>{`${datatype} [${shape.join(', ')}]`}</code>
+        {name} <code>{`${datatypeOf(tensor.dtype)} [${tensor.dims.join(', ')}]`}</code>
       </h3>
       {classes !== undefined && <Top classes={classes} />}
       {classes === undefined && data.length === 1 && <p class="verdict">{shown(data[0]!)}</p>}
       {(classes === undefined && data.length !== 1) || data.length > 1 ? (
         <details open={classes === undefined}>
-          <summary>{isNumeric(datatype) ? 'Raw numbers' : 'Values'}</summary>
-          <Raw tensor={tensor} labels={classes === undefined ? [] : labels} />
+          <summary>{tensor.dtype === 'string' ? 'Texts' : 'Raw numbers'}</summary>
+          <Raw name={name} data={data} labels={classes === undefined ? [] : labels} />
         </details>
       ) : null}
     </section>
@@ -68,8 +71,9 @@ function Top({ classes: { top, softmax } }: { classes: Classes }) {
   );
 }
 
-function Raw({ tensor: { name, data }, labels }: { tensor: Tensor; labels: readonly string[] }) {
-  const values = Array.from(data as ArrayLike<number | bigint | string>);
+function Raw(props: { name: string; data: ReturnType<typeof elementsOf>; labels: readonly string[] }) {
+  const { name, data, labels } = props;
+  const values = Array.from(data);
   const text = () =>
     JSON.stringify(values.map((value) => (typeof value === 'bigint' ? Number(value) : value)));
   return (

@@ -1,4 +1,5 @@
-import { isFloat, type Tensor } from '../server/tensors.ts';
+import type { Tensor } from '../../../src/client/browser.ts';
+import { elementsOf } from '../server/tensors.ts';
 
 export interface Class {
   readonly index: number;
@@ -18,10 +19,11 @@ const MOST_CLASSES = 20_000;
 const SHOWN = 5;
 
 /** Scores of one sample as its likeliest classes; undefined where a tensor is nothing of the kind. */
-export function classesOf({ datatype, shape, data }: Tensor, labels: readonly string[]): Classes | undefined {
-  const size = data.length;
-  if (!isFloat(datatype) || shape.at(-1) !== size || size < 2 || size > MOST_CLASSES) return undefined;
-  const scores = Array.from(data as ArrayLike<number>);
+export function classesOf(tensor: Tensor, labels: readonly string[]): Classes | undefined {
+  const { dtype, dims, size } = tensor;
+  if (!/^float(16|32|64)$/.test(dtype) || dims.at(-1) !== size || size < 2 || size > MOST_CLASSES)
+    return undefined;
+  const scores = Array.from(elementsOf(tensor), Number);
   if (!scores.every(Number.isFinite)) return undefined;
   const total = scores.reduce((sum, score) => sum + score, 0);
   const softmax = scores.some((score) => score < -1e-3 || score > 1.001) || Math.abs(total - 1) > 0.02;

@@ -1,10 +1,10 @@
 import type { ModelInfo, Port } from '../server/model.ts';
-import type { Tensor } from '../server/tensors.ts';
+import type { Values } from '../server/tensors.ts';
 
-/** What the form of an input holds at the moment: a tensor, or why there is none yet. */
+/** What the form of an input holds at the moment: values, or why there is none yet. */
 export type Given =
-  | { readonly tensor: Tensor; readonly why?: undefined }
-  | { readonly tensor?: undefined; readonly why: string };
+  | { readonly values: Values; readonly why?: undefined }
+  | { readonly values?: undefined; readonly why: string };
 
 export interface InputProps {
   readonly info: ModelInfo;

@@ -1,8 +1,8 @@
 import { useEffect, useState } from 'preact/hooks';
-import { Refused } from '../server/ask.ts';
-import { type Inferred, infer } from '../server/infer.ts';
-import { labelsOf, type ModelInfo, modelInfo, pathOf, said } from '../server/model.ts';
-import type { Tensor } from '../server/tensors.ts';
+import { ModicumError } from '../../../src/base/index.ts';
+import { type Answered, infer } from '../server/infer.ts';
+import { labelsOf, type ModelInfo, modelInfo, said } from '../server/model.ts';
+import type { Values } from '../server/tensors.ts';
 import { linkTo } from '../shell/route.ts';
 import { Answer } from './answer.tsx';
 import type { Given } from './input.ts';
@@ -66,7 +66,7 @@ export function TryPage(props: {
 function TryForm({ info, version }: { info: ModelInfo; version: string | undefined }) {
   const [given, setGiven] = useState<Readonly<Record<string, Given>>>({});
   const [busy, setBusy] = useState(false);
-  const [answer, setAnswer] = useState<Inferred>();
+  const [answer, setAnswer] = useState<Answered>();
   const [trouble, setTrouble] = useState('');
   const missing = info.inputs
     .map(({ name }) => ({ name, why: given[name] === undefined ? 'not given yet' : given[name].why }))
@@ -77,8 +77,8 @@ function TryForm({ info, version }: { info: ModelInfo; version: string | undefin
     if (missing !== undefined || busy) return;
     setBusy(true);
     try {
-      const tensors = info.inputs.map(({ name }) => given[name]?.tensor as Tensor);
-      setAnswer(await infer(pathOf(info.name, version), tensors));
+      const values = info.inputs.map(({ name }) => given[name]?.values as Values);
+      setAnswer(await infer(info.name, values, version));
       setTrouble('');
     } catch (error) {
       setTrouble(wordsOf(error));
@@ -122,11 +122,12 @@ function TryForm({ info, version }: { info: ModelInfo; version: string | undefin
 }
 
 function wordsOf(error: unknown): string {
-  if (error instanceof Refused) {
-    const wait =
-      error.retryAfterMs === undefined ? '' : ` Try again in ${Math.ceil(error.retryAfterMs / 1000)} s.`;
-    return `${error.message}${wait}`;
-  }
+  const data = error instanceof ModicumError ? error.data : error;
+  const { retryAfterMs: wait } = (data ?? {}) as { retryAfterMs?: unknown };
+  const again = typeof wait === 'number' ? ` Try again in ${Math.ceil(wait / 1000)} s.` : '';
   if (error instanceof TypeError) return 'The server was not reached.';
-  return error instanceof Error ? error.message : String(error);
+  // The address is this one's own.
+  const text =
+    error instanceof Error ? error.message.replace(/https?:\S+ answered \d+: /, '') : String(error);
+  return `${text}${again}`;
 }

@@ -43,7 +43,7 @@ export function DrawingInput({ info, port, shape, onGiven }: InputProps) {
       inverted: paper === 'white',
       datatype: port.datatype,
     });
-    onGiven({ tensor: { name: port.name, datatype: port.datatype, shape, data } });
+    onGiven({ values: { name: port.name, datatype: port.datatype, shape, data } });
   }, [strokes, fit, range, paper, size]);
 
   const line = (x: number, y: number) => {

@@ -75,11 +75,11 @@ function read(text: string, { name, datatype }: InputProps['port'], shape: reado
   const data = (Array.isArray(parsed) ? parsed.flat(Number.POSITIVE_INFINITY as 1) : [parsed]) as unknown[];
   const size = sizeOf(shape);
   if (data.length !== size) return { why: `${size} values are taken, there are ${data.length}` };
-  if (datatype === 'BYTES') return { tensor: { name, datatype, shape, data: data.map(String) } };
+  if (datatype === 'BYTES') return { values: { name, datatype, shape, data: data.map(String) } };
   const numbers = data.map((value) => (typeof value === 'boolean' ? Number(value) : value));
   for (const [i, value] of numbers.entries()) {
     const why = typeof value === 'number' ? misfit(datatype, value) : 'not a number';
     if (why !== undefined) return { why: `value ${i + 1}: ${why}` };
   }
-  return { tensor: { name, datatype, shape, data: numbers as number[] } };
+  return { values: { name, datatype, shape, data: numbers as number[] } };
 }

@@ -13,7 +13,7 @@ export function NumbersInput({ port, shape, onGiven }: InputProps) {
     if (wrong >= 0) {
       const what = Number.isNaN(numbers[wrong]!) ? 'not a number' : misfit(datatype, numbers[wrong]!);
       onGiven({ why: `${size === 1 ? '' : `number ${wrong + 1}: `}${what}` });
-    } else onGiven({ tensor: { name, datatype, shape, data: numbers } });
+    } else onGiven({ values: { name, datatype, shape, data: numbers } });
   }, [texts]);
 
   const set = (at: number, text: string) => setTexts(texts.map((old, i) => (i === at ? text : old)));

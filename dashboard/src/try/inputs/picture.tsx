@@ -39,7 +39,7 @@ export function PictureInput({ info, port, shape, onGiven }: InputProps) {
       inverted: inverted === 'yes',
       datatype: port.datatype,
     });
-    onGiven({ tensor: { name: port.name, datatype: port.datatype, shape, data } });
+    onGiven({ values: { name: port.name, datatype: port.datatype, shape, data } });
   }, [picture, fit, range, inverted, size]);
 
   const open = async (file: File) => {

@@ -34,7 +34,7 @@ export function SoundInput({ info, port, shape, onGiven }: InputProps) {
         setAbout(`${seconds(sound.length, rate)} of sound${cut}; ${heard.length} samples`);
         const data = port.datatype === 'INT16' ? heard.map((x) => Math.round(x * 32767)) : heard;
         const whole = [...shape.slice(0, -1), heard.length];
-        onGiven({ tensor: { name: port.name, datatype: port.datatype, shape: whole, data } });
+        onGiven({ values: { name: port.name, datatype: port.datatype, shape: whole, data } });
       },
       () => {
         setTrouble(`${source.name} is no sound that this browser can read.`);

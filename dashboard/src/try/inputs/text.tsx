@@ -9,7 +9,7 @@ export function TextInput({ port, shape, onGiven }: InputProps) {
   useEffect(() => {
     const data = size === 1 ? [text] : text.split('\n');
     if (data.length !== size) onGiven({ why: `${size} lines are taken, there are ${data.length}` });
-    else onGiven({ tensor: { name: port.name, datatype: port.datatype, shape, data } });
+    else onGiven({ values: { name: port.name, datatype: port.datatype, shape, data } });
   }, [text, shape.join()]);
   return (
     <textarea
