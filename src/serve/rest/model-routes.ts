@@ -64,15 +64,20 @@ export const MODEL_ROUTES: readonly Route[] = [
   ]),
 ];
 
+/** Characters of one text that a model says of itself. Labels fit; what exporters hide there beside them does not. */
+const MOST_SAID = 64 * 1024;
+
 function metadata({ door }: Context, { model, version }: { model: string; version: string | undefined }) {
   const { served, release } = door.models.lease(model, version);
   try {
+    const said = [...served.metadata].filter(([, text]) => text.length <= MOST_SAID);
     return {
       name: served.name,
       versions: door.models.versions(served.name),
       platform: served.platform,
       inputs: served.inputs.map((port) => tensorMetadata(port, 'REQUEST_INVALID')),
       outputs: served.outputs.map((port) => tensorMetadata(port, 'REQUEST_INVALID')),
+      ...(said.length > 0 && { parameters: Object.fromEntries(said) }),
     };
   } finally {
     release();

@@ -48,6 +48,11 @@ export const SCHEMAS = {
     platform: text(),
     inputs: list(ref('TensorMetadata')),
     outputs: list(ref('TensorMetadata')),
+    'parameters?': {
+      type: 'object',
+      additionalProperties: text(),
+      description: 'What the model says of itself: labels, title and the like.',
+    },
   }),
   Parameters: {
     type: 'object',
