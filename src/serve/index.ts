@@ -2,6 +2,8 @@ export { type DashboardOptions, dashboardRoutes } from './dashboard/dashboard-ro
 export { Door, type DoorOptions, type Guest } from './door/door.ts';
 export { type LeaveOptions, type Listener, leave } from './door/leave.ts';
 export { Statistics } from './door/statistics.ts';
+export { GRPC_LIMITS, type GrpcLimits, type GrpcOptions } from './grpc/options.ts';
+export { type GrpcServer, startGrpc } from './grpc/server.ts';
 export type * from './observe/series.ts';
 export type {
   Answered,
