@@ -155,7 +155,13 @@ export class InferenceClient implements InferenceService {
 const LENGTH_HEADER = 'inference-header-content-length';
 
 function headerLengthOf({ headers, body }: RestAnswer): number | undefined {
-  return readHeaderLength(headers.get(LENGTH_HEADER), body.byteLength, 'REMOTE_FAILED');
+  const value = headers.get(LENGTH_HEADER);
+  if (value === null && headers.get('content-type')?.startsWith('application/octet-stream')) {
+    throw fail('REMOTE_FAILED', 'the answer is binary and does not show where its JSON ends', {
+      hint: 'A server of another origin must expose the header Inference-Header-Content-Length to pages (CORS); or set binary: false.',
+    });
+  }
+  return readHeaderLength(value, body.byteLength, 'REMOTE_FAILED');
 }
 
 function pathOf(model: string, { version }: CallOptions): string {
