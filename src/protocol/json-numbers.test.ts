@@ -32,6 +32,23 @@ test('64-bit integers keep all the digits of the text, as numbers and as strings
   assert.throws(() => read('INT64', '[1]', '[1e30]'), { code: 'REQUEST_INVALID', message: /no INT64/ });
 });
 
+test('texts of any length and any quoting stand between long numbers', () => {
+  const odd = [
+    '"',
+    '\\',
+    '\\"',
+    '9007199254740993',
+    'x'.repeat(20_000_000),
+    '\\'.repeat(1_000_001),
+    '1'.repeat(1_000_000),
+  ];
+  for (const id of odd) {
+    assert.deepEqual([...read('INT64', '[1]', '[9007199254740993]', id).as('int64')], [9007199254740993n]);
+  }
+  const digits = '1'.repeat(1_000_000);
+  assert.throws(() => read('INT64', '[1]', `[${digits}]`), { code: 'REQUEST_INVALID' });
+});
+
 test('64-bit integers are written with all their digits', () => {
   const tensor = Tensor.int64([2], [9007199254740993n, -9223372036854775808n]);
   const text = decode(joinChunks(encodeInferRequest({ inputs: [{ name: 'x', tensor, binary: false }] })));
