@@ -35,8 +35,16 @@ export {
 } from './protocol/index.ts';
 export * from './report/index.ts';
 export * from './run/index.ts';
-export type { Engine, Meter, Observer, Served } from './serve/index.ts';
-export { type DashboardOptions, dashboardRoutes } from './serve/index.ts';
+export {
+  type DashboardOptions,
+  dashboardRoutes,
+  type Engine,
+  type EngineOptions,
+  type Meter,
+  type Observer,
+  openEngine,
+  type Served,
+} from './serve/index.ts';
 export * from './staged/index.ts';
 export * from './tokens/index.ts';
 export * from './train/index.ts';

@@ -25,24 +25,51 @@ export interface OpenedBundle {
   readonly as: 'stages' | 'one-file';
 }
 
+/** What a bundle is opened with, before anything is opened. */
+export interface BundlePlan {
+  readonly bundle: Bundle;
+  readonly settings: RunSettings;
+  /** The part of the settings that a session takes. */
+  readonly session: Partial<SessionSettings>;
+  readonly as: 'stages' | 'one-file';
+  /** The file that is served, where it is one file. */
+  readonly file: string;
+  /** Its stages, where it runs as stages. */
+  readonly stages: StageSource[] | undefined;
+  readonly inputs: Port[];
+  readonly outputs: Port[];
+}
+
+/** Reads a bundle and decides how it runs; for whoever opens it elsewhere (another process). Throws BUNDLE_INVALID. */
+export async function planBundle(folder: string, options: OpenBundleOptions = {}): Promise<BundlePlan> {
+  const bundle = await readBundle(folder);
+  const found = options.settings === 'latency' ? bundle.latencySettings : bundle.settings;
+  const settings: RunSettings = { ...found, ...options.override };
+  const pieces = stagesOfBundle(folder, bundle);
+  const as = pieces === undefined ? 'one-file' : (options.as ?? (settings.batch > 1 ? 'stages' : 'one-file'));
+  return {
+    bundle,
+    settings,
+    session: { ...sessionSettings(found), ...options.override },
+    as,
+    file: join(folder, bundle.models[bundle.chosen]!.file),
+    stages: as === 'stages' ? pieces : undefined,
+    inputs: portsIn(bundle.inputs),
+    outputs: portsIn(bundle.outputs),
+  };
+}
+
 /**
  * Opens what a bundle serves, with the settings that it was chosen with. Throws BUNDLE_INVALID, STAGES_INVALID, and what `openSession`
  * throws.
  */
 export async function openBundle(folder: string, options: OpenBundleOptions = {}): Promise<OpenedBundle> {
-  const bundle = await readBundle(folder);
-  const found = options.settings === 'latency' ? bundle.latencySettings : bundle.settings;
-  const settings: RunSettings = { ...found, ...options.override };
-  const resolved = { ...sessionSettings(found), ...options.override };
-  const pieces = stagesOfBundle(folder, bundle);
-  const as = pieces === undefined ? 'one-file' : (options.as ?? (settings.batch > 1 ? 'stages' : 'one-file'));
+  const plan = await planBundle(folder, options);
+  const { bundle, settings, as, stages, inputs, outputs } = plan;
   const session =
-    as === 'stages' && pieces !== undefined
-      ? await openStaged(
-          { stages: pieces, inputs: portsIn(bundle.inputs), outputs: portsIn(bundle.outputs) },
-          resolved,
-        )
-      : await openSession(join(folder, bundle.models[bundle.chosen]!.file), resolved);
+    stages === undefined
+      ? await openSession(plan.file, plan.session)
+      : await openStaged({ stages, inputs, outputs }, plan.session);
   return { bundle, session, settings, as };
 }
 

@@ -1,8 +1,9 @@
 import * as ort from 'onnxruntime-node';
 import { fail } from '../base/index.ts';
-import { byteLengthOf, type DType, sizeOf, Tensor, type TypedArray } from '../graph/index.ts';
+import { byteLengthOf, type DType, type Model, sizeOf, Tensor, type TypedArray } from '../graph/index.ts';
 import type { Gate } from './gate.ts';
 import type { ModelSource } from './messages.ts';
+import { metadataOf } from './metadata.ts';
 import { failure, refusal } from './ort-errors.ts';
 import { OrtInstance } from './ort-instance.ts';
 import { portsOf } from './ports.ts';
@@ -13,17 +14,18 @@ import { resolveSettings, type SessionSettings } from './settings.ts';
  * A session in the thread of its caller, for programs that run beside the runtime (hosted-program.ts): nothing is copied and no message
  * is sent. Feeds are not checked again, and the runtime keeps its caller waiting. Outputs in `reuse` are written into memory that is kept
  * from run to run, so that large ones cost no fresh pages each time: a run ends what the run before gave.
- * Throws RUNTIME_REFUSED, USAGE_BAD_OPTION.
+ * `model`: what the file says of itself, where it is at hand. Throws RUNTIME_REFUSED, USAGE_BAD_OPTION.
  */
 export async function openInThread(
   source: ModelSource,
   given: Partial<SessionSettings>,
   gate: Gate,
   reuse: readonly string[] = [],
+  model?: Model,
 ): Promise<Session> {
   const settings = resolveSettings({ ...given, instances: 1 });
   try {
-    return new InThread(await OrtInstance.open(source, settings, {}, gate), settings, reuse);
+    return new InThread(await OrtInstance.open(source, settings, {}, gate), settings, reuse, model);
   } catch (cause) {
     throw cause instanceof Error && !('code' in cause) ? refusal(cause.message, settings, cause) : cause;
   }
@@ -37,11 +39,16 @@ class InThread implements Session {
   readonly #reused: readonly Reused[];
   #closed = false;
 
-  constructor(instance: OrtInstance, settings: SessionSettings, reuse: readonly string[]) {
-    const { inputs, outputs } = portsOf(instance.ports(), undefined);
+  constructor(
+    instance: OrtInstance,
+    settings: SessionSettings,
+    reuse: readonly string[],
+    model: Model | undefined,
+  ) {
+    const { inputs, outputs } = portsOf(instance.ports(), model);
     this.inputs = inputs;
     this.outputs = outputs;
-    this.metadata = new Map([['runtime', `onnxruntime ${settings.provider}`]]);
+    this.metadata = metadataOf(model, settings);
     this.#instance = instance;
     this.#reused = outputs.flatMap((port) =>
       reuse.includes(port.name) ? (reusedOf(port, inputs) ?? []) : [],

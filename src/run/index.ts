@@ -6,6 +6,7 @@ export { type Hosted, openHosted } from './hosted.ts';
 export type { HostedProgram, HostedService, ModelOpener } from './hosted-program.ts';
 export { describeMachine, type Machine } from './machine.ts';
 export type { Packed, PackedTensor } from './messages.ts';
+export { openHere } from './open-here.ts';
 export { openSession } from './open-session.ts';
 export type { LoopLimits, LoopResult, OrtSession } from './ort-session.ts';
 export type { NodeTime } from './profile-events.ts';

@@ -4,6 +4,7 @@ import { Aborts, Call } from './call.ts';
 import { checkFeeds, checkOutputs, packFeeds, unpackFetches } from './feeds.ts';
 import { runLoop } from './loop.ts';
 import type { OpenExtras, OpenReply } from './messages.ts';
+import { metadataOf } from './metadata.ts';
 import { failure, refusal } from './ort-errors.ts';
 import type { LoopLimits, LoopResult, OrtSession } from './ort-session.ts';
 import { portsOf } from './ports.ts';
@@ -280,11 +281,4 @@ function givenUp(cause: unknown): ModicumError {
   return cause instanceof ModicumError && cause.code !== 'WORKER_CRASHED'
     ? fail('WORKER_CRASHED', `it cannot be started again: ${cause.message}`, {}, cause)
     : fail('WORKER_CRASHED', why, {}, cause);
-}
-
-function metadataOf(model: Model | undefined, settings: SessionSettings): Map<string, string> {
-  const metadata = new Map(model?.metadata);
-  if (model !== undefined && model.producer.name !== '') metadata.set('producer', model.producer.name);
-  metadata.set('runtime', `onnxruntime ${settings.provider}`);
-  return metadata;
 }

@@ -1,3 +1,6 @@
+export { type EngineOptions, openEngine } from './compute/open-engine.ts';
+export type { WorkerState } from './compute/process-engine.ts';
+export type { ProcessOptions, Recycling } from './compute/process-options.ts';
 export { type DashboardOptions, dashboardRoutes } from './dashboard/dashboard-routes.ts';
 export { Door, type DoorOptions, type Guest } from './door/door.ts';
 export { type LeaveOptions, type Listener, leave } from './door/leave.ts';
