@@ -1,4 +1,5 @@
 /** `modicum/client` as browsers get it: REST alone. */
+export { ModicumError } from '../base/index.ts';
 export { Tensor } from '../graph/index.ts';
 export type {
   CostOfAnswer,
