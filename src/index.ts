@@ -42,7 +42,10 @@ export {
   type EngineOptions,
   type Meter,
   type Observer,
+  observeRoutes,
   openEngine,
+  openObservation,
+  type SeriesDocument,
   type Served,
 } from './serve/index.ts';
 export * from './staged/index.ts';

@@ -133,6 +133,11 @@ export class PowercapMeter {
     return next;
   }
 
+  /** Joules from `start` to the last poll. */
+  get joules(): number {
+    return this.#joules;
+  }
+
   /** Joules since `start`. */
   async stop(): Promise<number> {
     clearInterval(this.#timer);

@@ -7,6 +7,8 @@ export { type LeaveOptions, type Listener, leave } from './door/leave.ts';
 export { Statistics } from './door/statistics.ts';
 export { GRPC_LIMITS, type GrpcLimits, type GrpcOptions } from './grpc/options.ts';
 export { type GrpcServer, startGrpc } from './grpc/server.ts';
+export { type Observation, type ObserveOptions, openObservation } from './observe/observation.ts';
+export { observeRoutes } from './observe/routes.ts';
 export type * from './observe/series.ts';
 export type {
   Answered,

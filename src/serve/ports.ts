@@ -179,6 +179,7 @@ export interface Happened {
   readonly meter?: Meter;
   readonly id?: string;
   readonly traceparent?: string;
+  /** ms since 1970. */
   readonly startedAt: number;
 }
 
