@@ -207,15 +207,13 @@ test('TLS and mutual TLS, and certificates that are renewed', { skip }, async ()
         (answer) => {
           const socket = answer.socket as import('node:tls').TLSSocket;
           const subject = socket.getPeerCertificate().fingerprint256;
-          answer
-            .resume()
-            .on('end', () =>
-              resolve({
-                status: answer.statusCode!,
-                subject,
-                strict: answer.headers['strict-transport-security'],
-              }),
-            );
+          answer.resume().on('end', () =>
+            resolve({
+              status: answer.statusCode!,
+              subject,
+              strict: answer.headers['strict-transport-security'],
+            }),
+          );
         },
       ).on('error', reject);
     });
