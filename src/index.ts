@@ -13,6 +13,18 @@ export * from './data/index.ts';
 export * from './exits/index.ts';
 export * from './files/index.ts';
 export * from './graph/index.ts';
+export {
+  type Arrival,
+  type ArrivalSpec,
+  type Benched,
+  type BenchOptions,
+  type LoadResult,
+  readTrace,
+  runBench,
+  SCENARIOS,
+  type Scenario,
+  writeTrace,
+} from './load/index.ts';
 export * from './measure/index.ts';
 export * from './mix/index.ts';
 export {

@@ -77,3 +77,14 @@ export function secondsOf(name: string, text: unknown): number {
   }
   return value;
 }
+
+/** NAME=SIZE of --dim. Throws USAGE_BAD_OPTION. */
+export function bindingsOf(dims: readonly string[] | undefined): Record<string, number> {
+  return Object.fromEntries(
+    (dims ?? []).map((dim) => {
+      const found = /^(.+)=(\d+)$/.exec(dim);
+      if (found === null) throw fail('USAGE_BAD_OPTION', `--dim is "${dim}"; write NAME=SIZE, as in N=8`);
+      return [found[1]!, wholeOf('dim', found[2], 1, 1e9)];
+    }),
+  );
+}

@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { earlyStoppingEstimate, earlyStoppingQueries, runsForInterval } from './early-stopping.ts';
+import {
+  earlyStoppingAllowed,
+  earlyStoppingEstimate,
+  earlyStoppingQueries,
+  runsForInterval,
+} from './early-stopping.ts';
 import { quantileInterval } from './statistics/index.ts';
 
 test("MLPerf's early-stopping table comes out exactly", () => {
@@ -17,6 +22,31 @@ test("MLPerf's early-stopping table comes out exactly", () => {
       row,
     );
   }
+});
+
+test('what n queries allow is the inverse of the table', () => {
+  for (const p of [0.9, 0.95, 0.99, 0.999]) {
+    assert.equal(earlyStoppingAllowed(earlyStoppingQueries(p, 0) - 1, p), undefined);
+    for (const over of [0, 1, 2, 3, 5, 10, 50, 100]) {
+      const least = earlyStoppingQueries(p, over);
+      assert.equal(earlyStoppingAllowed(least, p), over, `${over} at ${p}`);
+      if (over > 0) assert.equal(earlyStoppingAllowed(least - 1, p), over - 1, `${over} at ${p}`);
+    }
+  }
+});
+
+test('what logs of LoadGen say of real runs comes out', () => {
+  // "Processed at least 64 queries (N). Would discard D highest latency queries" of SingleStream, which is t - 1.
+  for (const [queries, discarded] of [
+    [2048, 172],
+    [2116, 178],
+    [2145, 181],
+    [7469, 685],
+  ] as const) {
+    assert.equal(earlyStoppingAllowed(queries, 0.9), discarded + 1, `${queries} queries`);
+  }
+  // Server: "Processed 21 queries. Would need to run at least 438 more".
+  assert.equal(earlyStoppingQueries(0.99, 0) - 21, 438);
 });
 
 test('the early-stopping estimate puts t-1 of the highest aside', () => {

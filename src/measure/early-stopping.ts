@@ -28,6 +28,21 @@ export function earlyStoppingQueries(p: number, over: number, confidence = 0.99)
 }
 
 /**
+ * The most queries above a bound with which n queries still show that a share p of all lies within it: the inverse of
+ * `earlyStoppingQueries`. Undefined where n is too small to show it even with none (below 44 at p90, 459 at p99).
+ */
+export function earlyStoppingAllowed(n: number, p: number, confidence = 0.99): number | undefined {
+  if (n < earlyStoppingQueries(p, 0, confidence)) return undefined;
+  // n values hold about n(1 - p) above the quantile, and the answer must be fewer: the bound of the search.
+  let allowed = 0;
+  for (let step = 2 ** Math.ceil(Math.log2(n * (1 - p) + 2)); step >= 1; step /= 2) {
+    const more = allowed + step;
+    if (more <= n * (1 - p) && earlyStoppingQueries(p, more, confidence) <= n) allowed = more;
+  }
+  return allowed;
+}
+
+/**
  * MLPerf's early-stopping estimate of a quantile: with the most overlatency queries t that n allows, the t-1 highest
  * values are put aside and the highest left is reported. Undefined below the queries for t = 1 (64 at p90, 662 at p99).
  */
@@ -36,11 +51,6 @@ export function earlyStoppingEstimate(
   p: number,
   confidence = 0.99,
 ): number | undefined {
-  const n = sorted.length;
-  // n values hold about n(1 - p) above the quantile, and t must be fewer: the bound of the search.
-  let t = 0;
-  for (let step = 2 ** Math.ceil(Math.log2(n * (1 - p) + 2)); step >= 1; step /= 2) {
-    if (t + step <= n * (1 - p) && earlyStoppingQueries(p, t + step, confidence) <= n) t += step;
-  }
-  return t === 0 ? undefined : sorted[n - t];
+  const over = earlyStoppingAllowed(sorted.length, p, confidence) ?? 0;
+  return over === 0 ? undefined : sorted[sorted.length - over];
 }

@@ -9,7 +9,12 @@ export {
 } from './compare.ts';
 export { type CostOptions, carbonPerMillion, costPerMillion } from './cost.ts';
 export { CPU_POWER, wattsPerCore } from './cpu-power.ts';
-export { earlyStoppingEstimate, earlyStoppingQueries, runsForInterval } from './early-stopping.ts';
+export {
+  earlyStoppingAllowed,
+  earlyStoppingEstimate,
+  earlyStoppingQueries,
+  runsForInterval,
+} from './early-stopping.ts';
 export { type EnergyOptions, measureEnergy } from './energy.ts';
 export {
   type CompareEvaluationsOptions,

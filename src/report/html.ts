@@ -2,7 +2,7 @@ import { ALIKE_WITHIN, type Measurement } from '../measure/index.ts';
 import { layerChart, operatorChart, sensitivityChart } from './charts/bar-charts.ts';
 import { PARETO_AXES, type ParetoAxis, paretoChart } from './charts/pareto-chart.ts';
 import { digits, quantity, show, showInterval } from './numbers.ts';
-import { PAGE_CSS, tabCss } from './page.css.ts';
+import { esc, page, section } from './page.ts';
 import type { Figure, Story, StoryVariant } from './story.ts';
 
 /** The report of one optimize run: a self-contained HTML page with its charts inside, no script. */
@@ -19,31 +19,9 @@ export async function renderHtml(story: Story): Promise<string> {
     skipped(story),
     method(story),
   ];
-  return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${esc(story.model.name)} – Modicum</title><style>${PAGE_CSS}${tabCss(4)}</style></head>
-<body><main>
-<header><h1>Modicum · ${esc(story.model.name)} on ${esc(story.data.name)}</h1><p class="verdict">${esc(story.verdict)}</p></header>
-${tiles(story)}
-${sections.filter((section) => section !== '').join('\n')}
-</main></body></html>
-`;
-}
-
-const ESCAPES: Record<string, string> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-
-function esc(text: string): string {
-  return text.replace(/[&<>"']/g, (char) => ESCAPES[char]!);
-}
-
-function section(title: string, intro: string, body: string): string {
-  return `<section><h2>${esc(title)}</h2>${intro === '' ? '' : `<p>${esc(intro)}</p>`}${body}</section>`;
+  const title = `${story.model.name} – Modicum`;
+  const header = `<header><h1>Modicum · ${esc(story.model.name)} on ${esc(story.data.name)}</h1><p class="verdict">${esc(story.verdict)}</p></header>`;
+  return page(title, [header, tiles(story), ...sections]);
 }
 
 function tiles(story: Story): string {

@@ -1,4 +1,6 @@
 export { renderHtml } from './html.ts';
+export { renderLoadHtml } from './load-html.ts';
+export { loadVerdict, renderLoadTerminal } from './load-terminal.ts';
 export { digits, quantity, show, showInterval } from './numbers.ts';
 export type {
   Decision,

@@ -1,4 +1,5 @@
 import type { Command } from '../command.ts';
+import { benchCommand } from './bench.ts';
 import { convertCommand } from './convert.ts';
 import { distillCommand } from './distill.ts';
 import { doctorCommand } from './doctor.ts';
@@ -26,4 +27,5 @@ export const COMMANDS = {
   exits: exitsCommand,
   convert: convertCommand,
   generate: generateCommand,
+  bench: benchCommand,
 } as const satisfies Record<string, Command>;

@@ -5,7 +5,7 @@ import { digits, quantity, textTable } from '../../report/index.ts';
 import type { Command } from '../command.ts';
 import { loadConfig } from '../config.ts';
 import { isLanguageModel } from '../language-model.ts';
-import { dataOf, numberOf, numbersOf, secondsOf, wholeOf, withData } from '../options.ts';
+import { bindingsOf, dataOf, numberOf, numbersOf, secondsOf, wholeOf, withData } from '../options.ts';
 import { profileTokens } from '../profile-tokens.ts';
 
 /** Layers shown before the rest is summed up. */
@@ -76,16 +76,6 @@ export const profileCommand: Command = {
     return { json: report };
   },
 };
-
-function bindingsOf(dims: readonly string[] | undefined): Record<string, number> {
-  return Object.fromEntries(
-    (dims ?? []).map((dim) => {
-      const found = /^(.+)=(\d+)$/.exec(dim);
-      if (found === null) throw fail('USAGE_BAD_OPTION', `--dim is "${dim}"; write NAME=SIZE, as in N=8`);
-      return [found[1]!, wholeOf('dim', found[2], 1, 1e9)];
-    }),
-  );
-}
 
 function renderProfile(model: string, report: ProfileReport): string {
   const { machine, point } = report;
