@@ -35,6 +35,8 @@ export interface BenchOptions {
   readonly concurrency?: number;
   /** How a model, or a bundle against its own settings, is opened. */
   readonly settings?: Partial<SessionSettings>;
+  /** API key for a server. */
+  readonly key?: string;
   /** Which settings of a bundle. Default: latency for single-stream, throughput for the others. */
   readonly bundleSettings?: 'throughput' | 'latency';
   readonly onTrial?: (point: LoadPoint) => void;

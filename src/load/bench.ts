@@ -44,7 +44,8 @@ export async function runBench(target: string, given: BenchOptions): Promise<Ben
   const { scenario, seed, data, bindings, signal } = options;
   signal?.throwIfAborted();
   const bundleSettings = options.bundleSettings ?? (scenario === 'single-stream' ? 'latency' : 'throughput');
-  const spec = await targetSpec(target, options.settings, bundleSettings);
+  const found = await targetSpec(target, options.settings, bundleSettings);
+  const spec = found.kind === 'url' ? { ...found, key: options.key } : found;
   const { generator, opened } = await Generator.open(spec);
   try {
     const pool = await makePool(opened.inputs, { data, seed, bindings, signal });

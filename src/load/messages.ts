@@ -11,7 +11,7 @@ export type TargetSpec =
       readonly settings: 'throughput' | 'latency';
       readonly override: Partial<SessionSettings>;
     }
-  | { readonly kind: 'url'; readonly url: string };
+  | { readonly kind: 'url'; readonly url: string; readonly key?: string };
 
 /** What the parent asks of the process that generates the load. One answer each; a run may be stopped meanwhile. */
 export type Ask =

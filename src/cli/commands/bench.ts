@@ -34,6 +34,7 @@ export const benchCommand: Command = {
       .option('--concurrency <n>', 'offline: calls at once')
       .option('--threads <n>', 'intra-op threads of a model or bundle')
       .option('--instances <n>', 'copies of a model or bundle that compute at once')
+      .option('--key <key>', 'API key of a server')
       .option('--dim <name=size...>', 'sizes of named dimensions, for random inputs')
       .option('--seed <n>', 'of arrivals and samples', '1')
       .option('--html <file>', 'also write a report with charts')
@@ -74,6 +75,7 @@ export const benchCommand: Command = {
       maxOutstanding: wholeOf('outstanding', options.outstanding, 1, 1e6),
       batch: given('batch', (text) => wholeOf('batch', text, 1, 65536)),
       concurrency: given('concurrency', (text) => wholeOf('concurrency', text, 1, 65536)),
+      key: options.key as string | undefined,
       settings: {
         threads: given('threads', (text) => wholeOf('threads', text, 1, 1024)),
         instances: given('instances', (text) => wholeOf('instances', text, 1, 1024)),
