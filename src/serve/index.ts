@@ -39,3 +39,16 @@ export { credentialOf } from './security/credential.ts';
 export { type KeyLimits, type KeyRecord, makeKey, readKeys, writeKeys } from './security/key.ts';
 export { KeyRing, type KeyUse } from './security/key-ring.ts';
 export { assertMayListen, type Guards, isLoopback } from './security/may-listen.ts';
+export { loadServerFile } from './config/file.ts';
+export { type Resolved, resolveConfig, type Sources } from './config/resolve.ts';
+export {
+  flagOf,
+  SETTING_NAMES,
+  SETTINGS,
+  type ServerConfig,
+  type SettingName,
+  variableOf,
+} from './config/settings.ts';
+export { addKey } from './key-file.ts';
+export { serve, type ServeOptions, serverConfig, type ServeSources } from './serve.ts';
+export { type RunningServer, startServer } from './server.ts';
