@@ -57,8 +57,13 @@ export {
   observeRoutes,
   openEngine,
   openObservation,
+  type RunningServer,
   type SeriesDocument,
   type Served,
+  type ServeOptions,
+  type ServerConfig,
+  serve,
+  startServer,
 } from './serve/index.ts';
 export * from './staged/index.ts';
 export * from './tokens/index.ts';

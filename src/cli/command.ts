@@ -24,6 +24,8 @@ export interface Outcome {
 export interface Command {
   readonly name: string;
   readonly summary: string;
+  /** What is said on the first Ctrl-C or SIGTERM, where the usual words are wrong. */
+  readonly stopping?: string;
   /** Declares arguments, options and examples. `--json` and `--quiet` are there already. */
   configure(command: Commander): void;
   run(

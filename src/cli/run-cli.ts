@@ -66,7 +66,9 @@ async function runCommand(
   const onInterrupt = () => {
     if (stop.signal.aborted) process.exit(130);
     progress.stop();
-    process.stderr.write('\nStopping; nothing half-written is left behind. (Ctrl-C again: at once.)\n');
+    process.stderr.write(
+      `\n${command.stopping ?? 'Stopping; nothing half-written is left behind.'} (Ctrl-C again: at once.)\n`,
+    );
     stop.abort(fail('CANCELLED', command.name));
   };
   process.on('SIGINT', onInterrupt);

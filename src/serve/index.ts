@@ -1,12 +1,23 @@
 export { type EngineOptions, openEngine } from './compute/open-engine.ts';
 export type { WorkerState } from './compute/process-engine.ts';
 export type { ProcessOptions, Recycling } from './compute/process-options.ts';
+export { loadServerFile } from './config/file.ts';
+export { type Resolved, resolveConfig, type Sources } from './config/resolve.ts';
+export {
+  flagOf,
+  SETTING_NAMES,
+  SETTINGS,
+  type ServerConfig,
+  type SettingName,
+  variableOf,
+} from './config/settings.ts';
 export { type DashboardOptions, dashboardRoutes } from './dashboard/dashboard-routes.ts';
 export { Door, type DoorOptions, type Guest } from './door/door.ts';
 export { type LeaveOptions, type Listener, leave } from './door/leave.ts';
 export { Statistics } from './door/statistics.ts';
 export { GRPC_LIMITS, type GrpcLimits, type GrpcOptions } from './grpc/options.ts';
 export { type GrpcServer, startGrpc } from './grpc/server.ts';
+export { addKey } from './key-file.ts';
 export type { OpenedModel } from './models/entry.ts';
 export { type Found, findVersions, type Place } from './models/find-versions.ts';
 export { ModelStore, type ModelStoreOptions } from './models/model-store.ts';
@@ -39,16 +50,5 @@ export { credentialOf } from './security/credential.ts';
 export { type KeyLimits, type KeyRecord, makeKey, readKeys, writeKeys } from './security/key.ts';
 export { KeyRing, type KeyUse } from './security/key-ring.ts';
 export { assertMayListen, type Guards, isLoopback } from './security/may-listen.ts';
-export { loadServerFile } from './config/file.ts';
-export { type Resolved, resolveConfig, type Sources } from './config/resolve.ts';
-export {
-  flagOf,
-  SETTING_NAMES,
-  SETTINGS,
-  type ServerConfig,
-  type SettingName,
-  variableOf,
-} from './config/settings.ts';
-export { addKey } from './key-file.ts';
-export { serve, type ServeOptions, serverConfig, type ServeSources } from './serve.ts';
+export { type ServeOptions, type ServeSources, serve, serverConfig } from './serve.ts';
 export { type RunningServer, startServer } from './server.ts';

@@ -9,6 +9,7 @@ import { Door } from './door/door.ts';
 import { type Listener, leave } from './door/leave.ts';
 import { startGrpc } from './grpc/server.ts';
 import { followKeyFile, readKeyFile } from './key-file.ts';
+import { findVersions } from './models/find-versions.ts';
 import { ModelStore } from './models/model-store.ts';
 import { type Observation, openObservation } from './observe/observation.ts';
 import { observeRoutes } from './observe/routes.ts';
@@ -172,6 +173,14 @@ async function openStore(
   reports: Map<string, string>,
 ): Promise<ModelStore> {
   const places = config.models.map(namedPath);
+  for (const place of places) {
+    // A folder without any model is a slip, not an empty shelf.
+    if ((await findVersions(place)).length > 0) continue;
+    throw fail('SERVER_CONFIG_INVALID', `${place.path} holds no model`, {
+      setting: 'models',
+      hint: 'Name a bundle (a folder with bundle.json), an .onnx file, a folder of numbered versions, or a folder of such folders.',
+    });
+  }
   return ModelStore.open({
     places,
     versions: config.versions,

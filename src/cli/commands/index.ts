@@ -11,6 +11,7 @@ import { optimizeCommand } from './optimize.ts';
 import { profileCommand } from './profile.ts';
 import { pruneCommand } from './prune.ts';
 import { quantizeCommand } from './quantize.ts';
+import { serveCommand } from './serve.ts';
 import { trainCommand } from './train.ts';
 
 /** Every command, in the order of --help: adding one is a file and a line here. */
@@ -28,4 +29,5 @@ export const COMMANDS = {
   convert: convertCommand,
   generate: generateCommand,
   bench: benchCommand,
+  serve: serveCommand,
 } as const satisfies Record<string, Command>;
