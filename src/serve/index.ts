@@ -21,7 +21,15 @@ export { addKey } from './key-file.ts';
 export type { OpenedModel } from './models/entry.ts';
 export { type Found, findVersions, type Place } from './models/find-versions.ts';
 export { ModelStore, type ModelStoreOptions } from './models/model-store.ts';
+export { CachedServed, ResponseCache } from './models/response-cache.ts';
+export { type SequenceOptions, SequenceStore } from './models/sequence-store.ts';
 export type { Shares } from './models/shelf.ts';
+export {
+  declaredState,
+  StatefulServed,
+  type StatefulServedOptions,
+  type StateOfModel,
+} from './models/stateful.ts';
 export { Unbatched, type UnbatchedOptions } from './models/unbatched.ts';
 export { type Observation, type ObserveOptions, openObservation } from './observe/observation.ts';
 export { observeRoutes } from './observe/routes.ts';
