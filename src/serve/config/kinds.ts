@@ -35,12 +35,14 @@ export const real = (least: number, most: number, placeholder = 'x'): Kind<numbe
   placeholder,
 });
 
+/** Many values need a `placeholder` that stands for them: beside wide terms --help cannot break its lines. */
 export const choice = <const Values extends readonly [string, ...string[]]>(
   values: Values,
+  placeholder = values.join('|'),
 ): Kind<Values[number]> => ({
   schema: z.enum(values),
   takes: `one of ${values.join(', ')}`,
-  placeholder: values.join('|'),
+  placeholder,
 });
 
 /** A name, or a number: 'c7i.large', 0.5. */

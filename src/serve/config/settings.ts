@@ -206,9 +206,9 @@ export const SETTINGS = {
     group: 'load',
   },
   logLevel: {
-    kind: choice(LOG_LEVELS),
+    kind: choice(LOG_LEVELS, 'level'),
     fallback: 'info',
-    help: 'Lines of JSON on standard error, from this level on.',
+    help: `Lines of JSON on standard error, from this level on: ${LOG_LEVELS.join(', ')}.`,
     group: 'watching',
   },
   logRequests: {
