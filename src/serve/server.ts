@@ -131,7 +131,7 @@ async function start(
   opened.add(() => app.close());
   await app.register(observeRoutes, observation);
   if (config.dashboard) await app.register(dashboardRoutes, { reports });
-  const address = await listen(app, config);
+  const address = await listen(app, config, tls !== undefined);
   const rest = restListener(app);
   opened.add(() => rest.cut());
   const grpc =
@@ -203,9 +203,11 @@ function listenerOfLive({ live }: Observation): Listener {
   return { stop: () => live.close(), cut: async () => live.close() };
 }
 
-async function listen(app: FastifyInstance, { host, port }: ServerConfig): Promise<string> {
+async function listen(app: FastifyInstance, { host, port }: ServerConfig, tls: boolean): Promise<string> {
   try {
-    return await app.listen({ host, port });
+    const address = await app.listen({ host, port });
+    // The socket is made by ourselves: fastify does not know that it is a secure one.
+    return tls ? address.replace(/^http:/, 'https:') : address;
   } catch (cause) {
     throw fail(
       'SERVER_NOT_STARTED',
