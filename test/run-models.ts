@@ -103,3 +103,17 @@ export function convModel(): Model {
     17,
   );
 }
+
+/** A running sum: y = total = x + sum, x float32 ['n', 2]. */
+export function sumModel(metadata = new Map<string, string>()): Model {
+  const shape = ['n', 2];
+  return makeModel(
+    makeGraph({
+      inputs: [value('x', 'float32', shape), value('sum', 'float32', shape)],
+      outputs: [value('y', 'float32', shape), value('total', 'float32', shape)],
+      nodes: [makeNode('Add', ['x', 'sum'], ['total']), makeNode('Neg', ['total'], ['y'])],
+    }),
+    17,
+    { metadata },
+  );
+}

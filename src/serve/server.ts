@@ -1,6 +1,5 @@
 import type { FastifyInstance } from 'fastify';
 import { fail, messageOf } from '../base/index.ts';
-import { canaryShares } from './canary.ts';
 import { ComingModels } from './coming-models.ts';
 import { namedPath } from './config/file.ts';
 import type { ServerConfig } from './config/settings.ts';
@@ -9,8 +8,10 @@ import { Door } from './door/door.ts';
 import { type Listener, leave } from './door/leave.ts';
 import { startGrpc } from './grpc/server.ts';
 import { followKeyFile, readKeyFile } from './key-file.ts';
-import { findVersions } from './models/find-versions.ts';
+import { Layers } from './layers.ts';
+import { type Found, findVersions } from './models/find-versions.ts';
 import { ModelStore } from './models/model-store.ts';
+import { assertNamed } from './named-models.ts';
 import { type Observation, openObservation } from './observe/observation.ts';
 import { observeRoutes } from './observe/routes.ts';
 import { openModel, reportOf } from './open-model.ts';
@@ -173,22 +174,27 @@ async function openStore(
   reports: Map<string, string>,
 ): Promise<ModelStore> {
   const places = config.models.map(namedPath);
+  const found: Found[] = [];
   for (const place of places) {
+    const here = await findVersions(place);
+    found.push(...here);
     // A folder without any model is a slip, not an empty shelf.
-    if ((await findVersions(place)).length > 0) continue;
+    if (here.length > 0) continue;
     throw fail('SERVER_CONFIG_INVALID', `${place.path} holds no model`, {
       setting: 'models',
       hint: 'Name a bundle (a folder with bundle.json), an .onnx file, a folder of numbered versions, or a folder of such folders.',
     });
   }
+  assertNamed(config, found, places);
+  const layers = new Layers(config);
   return ModelStore.open({
     places,
     versions: config.versions,
     drainMs: config.drain,
-    ...(config.canary !== undefined && { shares: await canaryShares(config.canary, places) }),
+    ...(config.canary !== undefined && { shares: config.canary }),
     ...(config.watch && { pollMs: LOOK_EVERY_MS }),
     async open(found) {
-      const model = await openModel(found, config, observation);
+      const model = await layers.around(await openModel(found, config, observation));
       const report = await reportOf(found.path);
       if (report === undefined) reports.delete(found.name);
       else reports.set(found.name, report);

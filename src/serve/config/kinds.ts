@@ -132,3 +132,26 @@ export function byModel(one: Kind<number>): Kind<Record<string, number>> {
     many: true,
   };
 }
+
+const PAIRS = 'MODEL:INPUT=OUTPUT (in a file { MODEL: { INPUT: OUTPUT } })';
+
+/** Which output of a model feeds which of its inputs at the next step: by model, by input. */
+export const states: Kind<Record<string, Record<string, string>>> = {
+  schema: z
+    .union([
+      z.union([z.array(z.string()), z.string().transform((given) => given.split(','))]).transform((given) => {
+        const all: Record<string, Record<string, string>> = {};
+        for (const one of given) {
+          // The name of a model holds no ":"; those of tensors may.
+          const [, model = '', input = '', output = ''] = /^([^:]+):(.+)=([^=]+)$/.exec(one.trim()) ?? [];
+          all[model] = { ...all[model], [input]: output };
+        }
+        return all;
+      }),
+      z.record(z.string(), z.unknown()),
+    ])
+    .pipe(z.record(z.string().min(1), z.record(z.string().min(1), z.string().min(1)))),
+  takes: PAIRS,
+  placeholder: 'name:in=out',
+  many: true,
+};

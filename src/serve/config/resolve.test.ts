@@ -53,6 +53,7 @@ test('values are read as people write them', () => {
       open: true,
       grace: '0s',
       price: '0.25',
+      state: ['vad:state=stateN', 'vad:a:0=b', 'tts:h=hn'],
     },
     env: {
       MODICUM_SERVE_MODELS: 'a.onnx, b=c',
@@ -64,6 +65,7 @@ test('values are read as people write them', () => {
   });
   assert.deepEqual(config.goal, { '': 20, digits: 1500 });
   assert.deepEqual(config.canary, { digits: 0.1 });
+  assert.deepEqual(config.state, { vad: { state: 'stateN', 'a:0': 'b' }, tts: { h: 'hn' } });
   assert.deepEqual(config.models, ['a.onnx', 'b=c']);
   assert.deepEqual(
     [config.bodyBytes, config.cacheBytes, config.grpcPort, config.grace, config.drain, config.heldBytes],
@@ -94,6 +96,7 @@ test('what is wrong is told by where it was said, what it is, and what it takes'
   invalid({ flags: { goal: ['soon'] } }, /--goal is \["soon"\]; it takes a time such as 20ms.*NAME=VALUE/);
   invalid({ flags: { goal: ['0ms'] } }, /more than 0/);
   invalid({ flags: { canary: ['a=2'] } }, /from 0 to 1/);
+  invalid({ flags: { state: ['h=hn'] } }, /--state is \["h=hn"\]; it takes MODEL:INPUT=OUTPUT/);
   invalid({ flags: { price: '-1' } }, /--price is "-1"/);
   invalid({ flags: { bodyBytes: '12 parsecs' } }, /a size such as 64MiB/);
   invalid({ flags: { dashboard: 'perhaps' } }, /true or false/);

@@ -9,6 +9,7 @@ import {
   nameOrNumber,
   orOff,
   real,
+  states,
   text,
   time,
   whole,
@@ -35,7 +36,7 @@ export const SETTINGS = {
   },
   canary: {
     kind: byModel(real(0, 1, 'share')),
-    help: 'Share of the requests without a version that the newest version of a model gets; the others go to the one before it.',
+    help: 'Share of the requests without a version that the newest version of a model gets, also of those to come; the others go to the one before it.',
     group: 'models',
   },
   versions: {
@@ -48,6 +49,11 @@ export const SETTINGS = {
     kind: flag,
     fallback: true,
     help: 'Models whose files change are loaded anew, without a dropped request.',
+    group: 'models',
+  },
+  state: {
+    kind: states,
+    help: 'For streams: an output of a model that the server keeps and gives to this input at the next step. Default: what the metadata modicum.state of the model says.',
     group: 'models',
   },
   management: {
@@ -180,7 +186,7 @@ export const SETTINGS = {
   cacheBytes: {
     kind: orOff(bytes(1024)),
     fallback: 'off',
-    help: 'Response cache of each model: same inputs, same answer without computing.',
+    help: 'Response cache of each model: same inputs, same answer without computing. Not for streams.',
     group: 'load',
   },
   recycleRuns: {

@@ -180,6 +180,35 @@ test('a canary gets its share, the seed decides which requests, and shares chang
   assert.deepEqual(again.versions('a'), ['2']);
 });
 
+test('a canary may be the newest version, whichever that is: beside the one before it, which goes when the next comes', async () => {
+  await folder.put('a', '1', 1);
+  const models = await open({ shares: { a: 0.25 } });
+  const shares = () =>
+    models.index().flatMap(({ version, share, state }) => (state === 'READY' ? [[version, share]] : []));
+  const twice = async () => {
+    await models.poll();
+    await models.poll();
+  };
+  assert.deepEqual(shares(), [['1', 1]], 'alone it gets all');
+  await folder.put('a', '2', 2);
+  await twice();
+  assert.deepEqual(shares(), [
+    ['1', 0.75],
+    ['2', 0.25],
+  ]);
+  await folder.put('a', '3', 3);
+  await twice();
+  assert.deepEqual(shares(), [
+    ['2', 0.75],
+    ['3', 0.25],
+  ]);
+  // What is good is kept by taking away the other one.
+  await rm(join(folder.path, 'a', '2'), { recursive: true });
+  await rm(join(folder.path, 'a', '1'), { recursive: true });
+  await twice();
+  assert.deepEqual(shares(), [['3', 1]]);
+});
+
 test('unloading waits for who is under way, and the model comes back when it is asked for', async () => {
   await folder.put('a', '1', 1);
   const models = await open();

@@ -2,7 +2,7 @@ import { fail, messageOf, Random } from '../../base/index.ts';
 import type { Models } from '../ports.ts';
 import type { OpenedModel } from './entry.ts';
 import { type Found, findVersions, type Place } from './find-versions.ts';
-import { type Shares, Shelf, type ShelfTools } from './shelf.ts';
+import { type Shares, Shelf, type ShelfTools, withShare } from './shelf.ts';
 
 export interface ModelStoreOptions {
   readonly places: readonly Place[];
@@ -185,10 +185,11 @@ export class ModelStore implements Models {
       this.#shelves.set(name, shelf);
     }
     const all = this.#options.versions === 'all';
-    const { shares } = shelf;
-    const wanted = found.filter(
-      (one, i) => all || i === found.length - 1 || (shares?.[one.version] ?? 0) > 0,
+    const taken = withShare(
+      found.map(({ version }) => version),
+      shelf.shares,
     );
+    const wanted = found.filter(({ version }) => all || taken.has(version));
     return shelf.become(wanted, again);
   }
 

@@ -3,8 +3,14 @@ import type { Models, Served } from '../ports.ts';
 import { Entry, type OpenedModel } from './entry.ts';
 import { byVersion, type Found } from './find-versions.ts';
 
-/** Weights by version: a canary's small one beside that of the version that is known to be good. */
-export type Shares = Readonly<Record<string, number>>;
+/** Weights by version; or the one of the newest, 0 to 1, whichever that is: a canary, beside the version before it that is known to be good. */
+export type Shares = Readonly<Record<string, number>> | number;
+
+/** Of versions in order, those that it takes: the newest, and who shares with it. */
+export function withShare(versions: readonly string[], shares: Shares | undefined): Set<string> {
+  if (typeof shares === 'number') return new Set(versions.slice(-2));
+  return new Set(versions.filter((version, i) => i === versions.length - 1 || (shares?.[version] ?? 0) > 0));
+}
 
 export interface ShelfTools {
   open(found: Found): Promise<OpenedModel>;
@@ -174,13 +180,23 @@ export class Shelf {
 
   /** Shares of the versions that answer, summing up to 1. */
   #sharesNow(): Map<string, number> {
-    const weights = Object.entries(this.shares ?? {}).filter(
+    const weights = Object.entries(this.#weights()).filter(
       ([version, weight]) => weight > 0 && this.#slots.get(version)?.entry !== undefined,
     );
     const sum = weights.reduce((all, [, weight]) => all + weight, 0);
     if (sum > 0) return new Map(weights.map(([version, weight]) => [version, weight / sum]));
     const newest = this.#newest();
     return new Map(newest === undefined ? [] : [[newest.version, 1]]);
+  }
+
+  #weights(): Readonly<Record<string, number>> {
+    if (typeof this.shares !== 'number') return this.shares ?? {};
+    const [newest, before] = this.versions()
+      .filter((version) => this.#slots.get(version)?.entry !== undefined)
+      .reverse();
+    // Alone it gets all, whatever its share.
+    if (newest === undefined || before === undefined) return {};
+    return { [before]: 1 - this.shares, [newest]: this.shares };
   }
 
   #pick(): Slot | undefined {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { value } from '../../../test/run-models.ts';
+import { sumModel } from '../../../test/run-models.ts';
 import { sharedData } from '../../../test/shared-data.ts';
 import type { ModicumError } from '../../base/index.ts';
-import { type Model, makeGraph, makeModel, makeNode, Tensor } from '../../graph/index.ts';
+import { Tensor } from '../../graph/index.ts';
 import { type Feeds, openSession } from '../../run/index.ts';
 import { openEngine } from '../compute/open-engine.ts';
 import type { ProcessEngine } from '../compute/process-engine.ts';
@@ -13,20 +13,6 @@ import type { Sequence, Served } from '../ports.ts';
 import { SequenceStore } from './sequence-store.ts';
 import { declaredState, StatefulServed, type StateOfModel } from './stateful.ts';
 import { Unbatched } from './unbatched.ts';
-
-/** A running sum: y = total = x + sum, x float32 ['n', 2]. */
-function sumModel(metadata = new Map<string, string>()): Model {
-  const shape = ['n', 2];
-  return makeModel(
-    makeGraph({
-      inputs: [value('x', 'float32', shape), value('sum', 'float32', shape)],
-      outputs: [value('y', 'float32', shape), value('total', 'float32', shape)],
-      nodes: [makeNode('Add', ['x', 'sum'], ['total']), makeNode('Neg', ['total'], ['y'])],
-    }),
-    17,
-    { metadata },
-  );
-}
 
 const ALONE = { name: 'm', version: '1', goalMs: 60_000 };
 const code =
