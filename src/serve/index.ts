@@ -11,6 +11,7 @@ export {
   type SettingName,
   variableOf,
 } from './config/settings.ts';
+export { settingsTable, written } from './config/table.ts';
 export { type DashboardOptions, dashboardRoutes } from './dashboard/dashboard-routes.ts';
 export { Door, type DoorOptions, type Guest } from './door/door.ts';
 export { type LeaveOptions, type Listener, leave } from './door/leave.ts';
@@ -31,6 +32,7 @@ export {
   type StateOfModel,
 } from './models/stateful.ts';
 export { Unbatched, type UnbatchedOptions } from './models/unbatched.ts';
+export { METRICS } from './observe/metric-list.ts';
 export { type Observation, type ObserveOptions, openObservation } from './observe/observation.ts';
 export { observeRoutes } from './observe/routes.ts';
 export type * from './observe/series.ts';

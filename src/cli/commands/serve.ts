@@ -10,6 +10,7 @@ import {
   type SettingName,
   serverConfig,
   startServer,
+  written,
 } from '../../serve/index.ts';
 import type { Command, Console } from '../command.ts';
 import { loadConfig } from '../config.ts';
@@ -97,7 +98,7 @@ function addSetting(command: Commander, name: SettingName): void {
   const said =
     fallback === undefined || (Array.isArray(fallback) && fallback.length === 0)
       ? ''
-      : ` (default: ${shown(name, fallback)})`;
+      : ` (default: ${written(name, fallback)})`;
   const option = new Option(`${flag} <${kind.placeholder}>`, `${help}${said}`);
   if (kind.many) option.argParser(collect);
   put(option);
@@ -107,12 +108,6 @@ const hiddenIf = (option: Option, hidden: boolean) => (hidden ? option.hideHelp(
 
 function collect(given: string, before: string[] | undefined): string[] {
   return [...(before ?? []), given];
-}
-
-function shown(name: SettingName, value: unknown): string {
-  if (typeof value !== 'number') return String(value);
-  if (/bytes$/i.test(name)) return `${value / 2 ** 20}MiB`;
-  return /^(?:grace|drain|bodyTime)$/.test(name) ? `${value / 1000}s` : String(value);
 }
 
 /** Serves until the signal; a second one ends the process, which the command line does itself. */
