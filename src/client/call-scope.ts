@@ -1,8 +1,9 @@
 import { fail } from '../base/index.ts';
+import type { Closing } from './closing.ts';
 
 const DEFAULT_TIMEOUT_MS = 60_000;
 
-/** What can end a call early: the signal of its caller, and its deadline. Must be closed, or timers and listeners stay. */
+/** What can end a call early: the end of its client, the signal of its caller, and its deadline. Must be closed, or timers and listeners stay. */
 export class CallScope {
   readonly signal: AbortSignal;
   /** Whether somebody asked for the deadline: only then is a server told of it. */
@@ -11,7 +12,7 @@ export class CallScope {
   readonly #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #forget: () => void;
 
-  constructor(signals: readonly (AbortSignal | undefined)[], timeoutMs: number | undefined) {
+  constructor(closing: Closing, caller: AbortSignal | undefined, timeoutMs: number | undefined) {
     const ms = timeoutMs ?? DEFAULT_TIMEOUT_MS;
     if (!(ms > 0)) throw fail('USAGE_BAD_OPTION', `timeoutMs is ${timeoutMs}; it must be more than 0`);
     const controller = new AbortController();
@@ -22,15 +23,13 @@ export class CallScope {
     const endless = ms > 2 ** 31 - 1;
     const missed = () => controller.abort(fail('DEADLINE_MISSED', `there was no answer within ${ms} ms`));
     this.#timer = endless ? undefined : setTimeout(missed, ms);
-    const watched = signals.filter((signal) => signal !== undefined);
-    const listeners = watched.map((signal) => {
-      const abort = () => controller.abort(signal.reason);
-      if (signal.aborted) abort();
-      else signal.addEventListener('abort', abort, { once: true });
-      return () => signal.removeEventListener('abort', abort);
-    });
+    const abort = () => controller.abort(caller?.reason);
+    if (caller?.aborted) abort();
+    else caller?.addEventListener('abort', abort, { once: true });
+    const unwatch = closing.watch((reason) => controller.abort(reason));
     this.#forget = () => {
-      for (const forget of listeners) forget();
+      unwatch();
+      caller?.removeEventListener('abort', abort);
     };
   }
 

@@ -13,6 +13,7 @@ import {
   type ServerMetadata,
 } from '../protocol/index.ts';
 import { CallScope } from './call-scope.ts';
+import { Closing } from './closing.ts';
 import {
   type GrpcAnswer,
   type GrpcChannel,
@@ -34,7 +35,7 @@ export class GrpcInferenceClient implements InferenceService {
   readonly url: string;
   readonly #options: GrpcClientOptions;
   readonly #headers: Readonly<Record<string, string>>;
-  readonly #closing = new AbortController();
+  readonly #closing = new Closing();
   #channel: Promise<GrpcChannel> | undefined;
 
   constructor(url: string, options: GrpcClientOptions = {}) {
@@ -103,7 +104,7 @@ export class GrpcInferenceClient implements InferenceService {
 
   /** Ends calls under way with SESSION_CLOSED, and refuses others. */
   async close(): Promise<void> {
-    this.#closing.abort(fail('SESSION_CLOSED', 'the client was closed'));
+    this.#closing.end(fail('SESSION_CLOSED', 'the client was closed'));
     (await this.#channel)?.close();
   }
 
@@ -141,7 +142,7 @@ export class GrpcInferenceClient implements InferenceService {
   }
 
   async #within<T>({ signal, timeoutMs }: CallOptions, run: (scope: CallScope) => Promise<T>): Promise<T> {
-    const scope = new CallScope([this.#closing.signal, signal], timeoutMs ?? this.#options.timeoutMs);
+    const scope = new CallScope(this.#closing, signal, timeoutMs ?? this.#options.timeoutMs);
     try {
       return await run(scope);
     } catch (thrown) {

@@ -143,6 +143,17 @@ test('what the server says is wrong comes back under its code, and is not sent a
     { retries: 0 },
   ));
 
+test('many calls at once are no leak, and none is left behind', () =>
+  within(async (client) => {
+    const warnings: Error[] = [];
+    const hear = (warning: Error) => void warnings.push(warning);
+    process.on('warning', hear);
+    await Promise.all(Array.from({ length: 30 }, () => client.infer('double', { x })));
+    await new Promise((done) => setImmediate(done));
+    process.off('warning', hear);
+    assert.deepEqual(warnings, []);
+  }));
+
 test('a deadline ends the call, and so does its caller, who leaves nothing behind', () =>
   within(async (client, { faults }) => {
     faults.push(silent);

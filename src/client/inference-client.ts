@@ -12,6 +12,7 @@ import {
   type ServerMetadata,
 } from '../protocol/index.ts';
 import { CallScope } from './call-scope.ts';
+import { Closing } from './closing.ts';
 import { inferred, namedInputs, parametersOf } from './infer-parts.ts';
 import type { AnyModel, InputsOf, ModelType } from './model-type.ts';
 import type { CallOptions, ClientOptions, InferenceService, InferOptions, Inferred } from './options.ts';
@@ -36,7 +37,7 @@ export class InferenceClient implements InferenceService {
   readonly url: string;
   readonly #options: RestClientOptions;
   readonly #headers: Readonly<Record<string, string>>;
-  readonly #closing = new AbortController();
+  readonly #closing = new Closing();
 
   constructor(url: string, options: RestClientOptions = {}) {
     if (!/^https?:\/\/[^/]/.test(url)) {
@@ -112,7 +113,7 @@ export class InferenceClient implements InferenceService {
 
   /** Ends calls under way with SESSION_CLOSED, and refuses others. */
   async close(): Promise<void> {
-    this.#closing.abort(fail('SESSION_CLOSED', 'the client was closed'));
+    this.#closing.end(fail('SESSION_CLOSED', 'the client was closed'));
   }
 
   /** Servers answer with a status, and some with JSON that may say false under 200. */
@@ -141,7 +142,7 @@ export class InferenceClient implements InferenceService {
   }
 
   async #within<T>({ signal, timeoutMs }: CallOptions, run: (scope: CallScope) => Promise<T>): Promise<T> {
-    const scope = new CallScope([this.#closing.signal, signal], timeoutMs ?? this.#options.timeoutMs);
+    const scope = new CallScope(this.#closing, signal, timeoutMs ?? this.#options.timeoutMs);
     try {
       return await run(scope);
     } catch (thrown) {
