@@ -1,28 +1,18 @@
 import assert from 'node:assert/strict';
-import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { get } from 'node:https';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { InferenceClient } from '../../src/client/index.ts';
 import { Tensor } from '../../src/graph/index.ts';
+import { childrenOf, NO_PROC } from '../process-tree.ts';
 import { Authority, CAN_SIGN } from '../serve/certificates.ts';
 import { modelFolder } from '../serve/model-folder.ts';
 import { temporary } from './cli.ts';
 import { startServing, writeSpotter } from './serving.ts';
 
-/** The processes that a process has started, where the system tells. */
-async function childrenOf(pid: number): Promise<number[]> {
-  const threads = await readdir(`/proc/${pid}/task`);
-  const texts = await Promise.all(
-    threads.map((thread) => readFile(`/proc/${pid}/task/${thread}/children`, 'utf8').catch(() => '')),
-  );
-  return texts.join(' ').split(' ').filter(Boolean).map(Number);
-}
-
-const noProc = process.platform === 'linux' ? false : 'skipped: only /proc tells which processes compute';
-
 test('compute processes are killed under load: every request is answered right, and it heals', {
-  skip: noProc,
+  skip: NO_PROC && `skipped: ${NO_PROC}`,
 }, async (t) => {
   const models = await modelFolder();
   t.after(() => models.remove());
