@@ -39,9 +39,9 @@ export function runClosedLoop(system: System, plan: ClosedPlan, clock: Clock, ho
     endMs: () => flight.now(),
     send,
     idle,
-    onSettled: (outcome) => {
+    onSettled: (outcome, resume) => {
       if (outcome === 'ok') send();
-      else clock.alarm(clock.now() + PAUSE_MS, send);
+      else clock.alarm(clock.now() + PAUSE_MS, resume);
     },
   });
 }

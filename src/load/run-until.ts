@@ -15,7 +15,8 @@ export interface Loop {
   /** Nothing more will be sent. */
   idle(): boolean;
   hopeless?(): boolean;
-  onSettled?(outcome: Outcome): void;
+  /** `resume` sends what is to be sent then, and ends the run if that is nothing more. */
+  onSettled?(outcome: Outcome, resume: () => void): void;
 }
 
 /** Runs a loop until all is sent and settled, or it is stopped or hopeless. */
@@ -44,6 +45,11 @@ export function runUntil(flight: InFlight, clock: Clock, hooks: RunHooks, loop: 
     const endIfDone = () => {
       if (loop.idle() && flight.count === 0) finish(false, false);
     };
+    const resume = () => {
+      if (ended) return;
+      loop.send();
+      endIfDone();
+    };
     const stopSweeping = clock.every(SWEEP_MS, () => {
       flight.sweep();
       if (loop.hopeless?.()) finish(false, true);
@@ -51,12 +57,11 @@ export function runUntil(flight: InFlight, clock: Clock, hooks: RunHooks, loop: 
     });
     flight.onSettled = (_, outcome) => {
       if (ended) return;
-      loop.onSettled?.(outcome);
+      loop.onSettled?.(outcome, resume);
       endIfDone();
     };
     if (hooks.signal?.aborted) return stop();
     hooks.signal?.addEventListener('abort', stop, { once: true });
-    loop.send();
-    endIfDone();
+    resume();
   });
 }
