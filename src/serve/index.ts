@@ -1,3 +1,14 @@
+export { Batcher, type BatcherOptions } from './batch/batcher.ts';
+export { type CurvePoint, ServiceCurve } from './batch/curve.ts';
+export {
+  type Arrival,
+  type Fate,
+  type Outcome,
+  type ServiceTime,
+  type Simulated,
+  type SimulationOptions,
+  simulate,
+} from './batch/simulate.ts';
 export { type EngineOptions, openEngine } from './compute/open-engine.ts';
 export type { WorkerState } from './compute/process-engine.ts';
 export type { ProcessOptions, Recycling } from './compute/process-options.ts';
