@@ -36,7 +36,10 @@ export class Lane {
   #child: Child | undefined;
   #bringing = false;
   #timer: NodeJS.Timeout | undefined;
+  /** In a row, without a good run of its own: how long it waits before the next try. */
   #crashes = 0;
+  /** Without a good run of any instance: when to give up. */
+  #hopeless = 0;
   #givenUp = false;
   #closed = false;
   #warm: boolean;
@@ -105,6 +108,12 @@ export class Lane {
     this.#events.happened('worker-recycled', { pid: this.pid, why: due, runs: this.#runs, rss: this.rss });
     this.recycled++;
     void this.#bring();
+  }
+
+  /** A run has come back at some instance: whatever ends this one, it is not that the model cannot run. */
+  hope(): void {
+    this.#hopeless = 0;
+    this.#givenUp = false;
   }
 
   async close(): Promise<void> {
@@ -195,12 +204,13 @@ export class Lane {
     if (this.#closed) return;
     this.why = why;
     this.#crashes++;
+    this.#hopeless++;
     this.restarts++;
     const { mostCrashes, backoffMs, probationMs } = this.#settings;
     let wait = this.#crashes === 1 ? 0 : Math.min(LONGEST_BACKOFF, backoffMs * 2 ** (this.#crashes - 2));
-    if (this.#crashes >= mostCrashes) {
+    if (this.#hopeless >= mostCrashes) {
       if (!this.#givenUp) {
-        this.#events.happened('worker-given-up', { crashes: this.#crashes, why: why.message });
+        this.#events.happened('worker-given-up', { crashes: this.#hopeless, why: why.message });
       }
       this.#givenUp = true;
       wait = probationMs;

@@ -192,6 +192,35 @@ test('an instance that dies again and again is given up, says so at once, and is
   }
 });
 
+test('an instance is not given up while another shows that the model can be run', async () => {
+  const events: string[] = [];
+  const path = file('lost');
+  await saveModel(addModel([1, 2, 3]), path);
+  const engine = await open(path, {
+    ...two,
+    ...{ mostCrashes: 3, backoffMs: 1, probationMs: 600_000 },
+    onEvent: (kind) => events.push(kind),
+  });
+  let over = false;
+  const load = async () => {
+    while (!over) assert.deepEqual((await engine.run(ones(1))).fetches.y!.numbers(), [2, 3, 4]);
+  };
+  const loads = Promise.all([load(), load()]);
+  try {
+    await rm(path);
+    const { pid } = engine.workers()[1]!;
+    process.kill(pid!, 'SIGKILL');
+    await until('it has been tried often', () => engine.workers()[1]!.restarts > 4);
+    await saveModel(addModel([1, 2, 3]), path);
+    await until('it is back', () => engine.workers()[1]!.state === 'ready');
+    assert.ok(!events.includes('worker-given-up'));
+  } finally {
+    over = true;
+    await loads;
+    await engine.dispose();
+  }
+});
+
 test('recycling replaces processes under load without an error, and the old ones end', async () => {
   const engine = await open(file('add'), { ...two, recycle: { runs: 40 } });
   try {

@@ -203,6 +203,7 @@ export class ProcessEngine implements Engine {
         if (answer instanceof ModicumError) job.reject(answer);
         else {
           lane.succeeded();
+          for (const each of this.#lanes) each.hope();
           job.resolve(job.again ? { ...answer, retried: true } : answer);
         }
         this.#pump();

@@ -8,7 +8,7 @@ export interface ProcessOptions {
   readonly openMs?: number;
   /** ms that a run may take before the process is taken for hung, and ended. Default 2 minutes. */
   readonly hungMs?: number;
-  /** Crashes in a row, without one good run between, after which an instance is given up for `probationMs`. Default 5. */
+  /** Crashes in a row, without one good run of any instance between, after which an instance is given up for `probationMs`. Default 5. */
   readonly mostCrashes?: number;
   /** ms before the second restart in a row; doubled with each further one, up to 5 s. The first is at once. Default 100. */
   readonly backoffMs?: number;
