@@ -22,7 +22,7 @@ const NAME = 'spotter';
 const MAIN = new URL('../src/cli/main.js', import.meta.url).pathname;
 const SHAPE = [1, 1, 49, 10];
 /** ms of a phase in which nothing happens. */
-const QUIET = 15_000;
+const QUIET = 30_000;
 const MIB = 2 ** 20;
 
 const reloads = Number(option('reloads') ?? 100);
@@ -50,7 +50,7 @@ async function startServer(folder: string) {
   const line = [
     ...['serve', folder, '--port', '0', '--grpc-port', 'off', '--no-dashboard', '--no-watch', '--management'],
     ...['--instances', String(instances), '--threads', '1', '--isolation', isolation, '--goal', '10s'],
-    ...['--grace', '0s', '--log-level', 'error'],
+    ...['--grace', '0s', '--log-level', 'silent'],
   ];
   const child = spawn(process.execPath, [MAIN, ...line], { stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
@@ -68,17 +68,29 @@ async function startServer(folder: string) {
   return { url, pid: child.pid!, end };
 }
 
-/** Resident memory of the server and of what it has started, four times a second; medians over the second half. */
-async function memory(pid: number, ms: number): Promise<{ server: number; children: number }> {
-  await delay(ms / 2);
+interface Memory {
+  readonly server: number;
+  readonly children: number;
+  /** Of both together. */
+  readonly least: number;
+  readonly most: number;
+}
+
+/** Resident memory of the server and of what it has started, four times a second; medians over all but the first sixth. */
+async function memory(pid: number, ms: number): Promise<Memory> {
+  await delay(ms / 6);
   const [server, children]: [number[], number[]] = [[], []];
-  for (let left = ms / 2; left > 0; left -= 250) {
+  for (let left = (ms * 5) / 6; left > 0; left -= 250) {
     const all = await Promise.all((await childrenOf(pid)).map(residentBytes));
     server.push(await residentBytes(pid));
     children.push(all.reduce((sum, one) => sum + one, 0));
     await delay(250);
   }
-  return { server: median(server), children: median(children) };
+  const sums = server.map((own, i) => own + children[i]!);
+  return {
+    ...{ server: median(server), children: median(children) },
+    ...{ least: Math.min(...sums), most: Math.max(...sums) },
+  };
 }
 
 function phaseRow(name: string, { due, right, wrong, failed, latencies }: Phase): string {
@@ -117,9 +129,9 @@ async function main(): Promise<void> {
     };
     load.start();
     // What a server has seen once is in its baseline: code that is compiled, pools that have grown.
-    await reload(5);
+    await reload(10);
     const rows: string[] = [];
-    const sizes: [string, Awaited<ReturnType<typeof memory>>][] = [];
+    const sizes: [string, Memory][] = [];
     const quiet = async (name: string) => {
       const phase = await load.during(async () => {
         sizes.push([name, await memory(server.pid, QUIET)]);
@@ -149,15 +161,17 @@ async function main(): Promise<void> {
     console.log(
       `A reload took ${eachMs.toFixed(0)} ms. The server computed ${retried} requests again after a kill.\n`,
     );
-    console.log('| resident memory, median | server | compute processes | all | against before |');
+    console.log(
+      '| resident memory, median | server | compute processes | all (least to most) | against before |',
+    );
     console.log('|---|---|---|---|---|');
     const first = sizes[0]![1];
-    const total = ({ server: own, children }: typeof first) => own + children;
+    const total = ({ server: own, children }: Memory) => own + children;
     for (const [name, size] of sizes) {
       const mib = (bytes: number) => `${(bytes / MIB).toFixed(0)} MiB`;
       const ratio = (total(size) / total(first)).toFixed(3);
       console.log(
-        `| ${name} | ${mib(size.server)} | ${mib(size.children)} | ${mib(total(size))} | ${ratio} |`,
+        `| ${name} | ${mib(size.server)} | ${mib(size.children)} | ${mib(total(size))} (${mib(size.least)} to ${mib(size.most)}) | ${ratio} |`,
       );
     }
   } finally {
