@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdir, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { GrpcInferenceClient, InferenceClient } from '../../src/client/index.ts';
@@ -107,6 +108,38 @@ describe('a server of a program, all its parts together', () => {
     assert.equal((await clients.rest.infer('add', x(1))).modelVersion, '1');
   });
 });
+
+test('while its models are still loading, probes are answered: it lives, and is not ready', async () => {
+  const folder = await modelFolder();
+  await folder.put('add', '1', 1);
+  const port = await freePort();
+  // In a process of its own: that takes long enough to be seen.
+  const options = { ...QUIET, isolation: 'process', grpcPort: 'off', port } as const;
+  const starting = serve({ ...options, models: [folder.path] }, sources);
+  try {
+    const statuses = async () => {
+      const paths = ['/livez', '/readyz', '/startupz', '/v2/models/add/ready'];
+      const all = paths.map(async (path) => (await fetch(`http://127.0.0.1:${port}${path}`)).status);
+      return Promise.all(all).catch(() => undefined);
+    };
+    let first: number[] | undefined;
+    while (first === undefined) first = await statuses();
+    assert.deepEqual(first, [200, 503, 503, 503]);
+    await starting;
+    assert.deepEqual(await statuses(), [200, 200, 200, 200]);
+  } finally {
+    await (await starting).close();
+    await folder.remove();
+  }
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((done) => server.close(done));
+  return port;
+}
 
 test('what does not fit a model, or names none, is no server', async () => {
   const folder = await modelFolder();
