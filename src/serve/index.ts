@@ -66,6 +66,7 @@ export type {
 export { restApp } from './rest/app.ts';
 export { restListener } from './rest/listener.ts';
 export { type Management, REST_LIMITS, type RestLimits, type RestOptions } from './rest/options.ts';
+export { roomyHeap } from './roomy-heap.ts';
 export { type Certificate, Certificates, type TlsOptions } from './security/certificates.ts';
 export { credentialOf } from './security/credential.ts';
 export { type KeyLimits, type KeyRecord, makeKey, readKeys, writeKeys } from './security/key.ts';

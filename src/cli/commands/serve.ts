@@ -4,6 +4,7 @@ import {
   addKey,
   flagOf,
   type RunningServer,
+  roomyHeap,
   SETTING_NAMES,
   SETTINGS,
   type ServeOptions,
@@ -71,6 +72,7 @@ Examples:
       console.print(JSON.stringify({ config, origins }, undefined, 2));
       return { json: { config, origins } };
     }
+    roomyHeap();
     const server = await startServer(config, { signal: console.signal });
     console.print(serveWelcome(server, config));
     const cut = await untilEnd(server, console.signal);
