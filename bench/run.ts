@@ -19,6 +19,8 @@ const BENCHMARKS = [
   'mix',
   'webgpu',
   'serve-robust',
+  'rest',
+  'serve-overhead',
 ];
 const [name = ''] = process.argv.splice(2, 1);
 if (BENCHMARKS.includes(name)) await import(new URL(`${name}.js`, import.meta.url).href);
