@@ -8,11 +8,11 @@ type Cost = Answered['cost'];
 const ROWS: readonly (readonly [name: string, show: (cost: Cost) => string | false | undefined])[] = [
   ['Waited', ({ queueMs }) => queueMs !== undefined && ms(queueMs)],
   ['Computed', ({ computeMs }) => computeMs !== undefined && ms(computeMs)],
-  ['CPU time', ({ cpuSeconds }) => cpuSeconds !== undefined && ms(cpuSeconds * 1000)],
+  ['CPU time', ({ cpuMs }) => cpuMs !== undefined && ms(cpuMs)],
   ['Batch', ({ batch }) => batch !== undefined && `${digits(batch)} ${batch === 1 ? 'sample' : 'samples'}`],
   ['Exit taken', ({ exit }) => exit !== undefined && `stage ${exit + 1}`],
   ['Energy', ({ joules: used }) => used !== undefined && joules(used)],
-  ['Energy is', ({ energyMethod: method }) => method !== undefined && energyMethod(method)],
+  ['Energy is', ({ joulesMethod: method }) => method !== undefined && energyMethod(method)],
   ['Money', ({ dollars: paid }) => paid !== undefined && `${dollars(paid * 1e6)} for a million like it`],
   ['Answered', ({ cached }) => cached && 'from the cache'],
   ['Answered', ({ retried }) => retried && 'at the second try: a worker had died'],
