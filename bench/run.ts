@@ -21,6 +21,7 @@ const BENCHMARKS = [
   'serve-robust',
   'rest',
   'serve-overhead',
+  'load-generator',
 ];
 const [name = ''] = process.argv.splice(2, 1);
 if (BENCHMARKS.includes(name)) await import(new URL(`${name}.js`, import.meta.url).href);
