@@ -1,2 +1,3 @@
 export * from './browser.ts';
+export type { GrpcChannelOptions, GrpcTls } from './grpc-channel.ts';
 export { type GrpcClientOptions, GrpcInferenceClient } from './grpc-inference-client.ts';
