@@ -106,9 +106,11 @@ export function brokenRules(facts: RulesFacts): string[] {
 /** 'at most 3 of 1001 queries may be above 20 ms, and 17 were'. */
 export function boundInWords(bound: BoundCheck): string {
   const { ms, over, allowed, needed } = bound;
-  if (allowed === undefined)
-    return `too few queries to show that the bound of ${ms} ms is kept: ${needed} are needed`;
   const verb = over === 1 ? 'was' : 'were';
+  if (allowed === undefined && over === 0)
+    return `too few queries to show that the bound of ${ms} ms is kept: ${needed} are needed`;
+  if (allowed === undefined)
+    return `${over} ${verb} above ${ms} ms; with so many, ${needed} queries are needed to show that it is kept`;
   return bound.met
     ? `${over} ${verb} above ${ms} ms, and ${allowed} may be`
     : `${over} ${verb} above ${ms} ms, and only ${allowed} may be`;

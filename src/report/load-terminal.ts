@@ -27,7 +27,13 @@ export function loadVerdict(result: LoadResult): string {
   if (result.found !== undefined) return `${metric.name} with 99 % within ${bound?.ms} ms: ${value}`;
   const rate = `${digits(offered ?? 0)} queries a second`;
   if (bound === undefined) return `${rate}: 99 % within ${milliseconds(result.latency?.p99.value)}`;
-  return `${rate}: the bound is ${bound.met ? 'kept' : 'not kept'} (${boundInWords(bound)})`;
+  const open = bound.allowed === undefined && bound.over === 0;
+  const verdict = bound.met
+    ? 'the bound is kept'
+    : open
+      ? 'nothing is shown of the bound'
+      : 'the bound is not kept';
+  return `${rate}: ${verdict} (${boundInWords(bound)})`;
 }
 
 /** A load result as a short text for a terminal. */

@@ -201,14 +201,16 @@ export async function curveChart({ curve = [], bound }: LoadResult): Promise<str
     itemStyle: { color: colour },
   });
   const rates = points.map(({ rate }) => rate);
+  // The bound too: an axis that is fitted to it must have been chosen for it.
+  const shown = bound === undefined ? values : [...values, bound.ms];
   return drawSvg(
     {
       legend: { data: ['99th percentile', 'median'], top: 0, right: 10, itemHeight: 8 },
       grid: { left: 74, right: 40, top: 34, bottom: 48 },
       xAxis: { ...valueAxis('queries per second', 30, rates), ...fitted(rates) },
       yAxis: {
-        ...valueAxis('ms', 52, values),
-        ...fitted([...values, ...(bound === undefined ? [] : [bound.ms])]),
+        ...valueAxis('ms', 52, shown),
+        ...fitted(shown),
       },
       series: [
         { ...line('99th percentile', FRONT, ({ p99 }) => p99), markLine: boundLine(bound?.ms, 'yAxis') },
