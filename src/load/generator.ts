@@ -34,7 +34,9 @@ export class Generator {
     });
     this.#child.on('error', (cause) => this.#end(fail('WORKER_CRASHED', cause.message, {}, cause)));
     this.#child.on('exit', (code, name) => {
-      const last = this.#said.trim().split('\n').pop();
+      // Node ends what it says of an error with its own version.
+      const lines = this.#said.trim().split('\n');
+      const last = lines.find((line) => /^\w*Error\b/.test(line)) ?? lines.at(-1);
       const why = `the process that generates the load ended with ${name ?? `code ${code}`}${last ? `: ${last}` : ''}`;
       this.#end(fail('WORKER_CRASHED', why));
     });
