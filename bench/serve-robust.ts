@@ -23,6 +23,8 @@ const MAIN = new URL('../src/cli/main.js', import.meta.url).pathname;
 const SHAPE = [1, 1, 49, 10];
 /** ms of a phase in which nothing happens. */
 const QUIET = 30_000;
+/** ms after which a compute process is taken for started. */
+const START = 2000;
 const MIB = 2 ** 20;
 
 const reloads = Number(option('reloads') ?? 100);
@@ -118,11 +120,16 @@ async function main(): Promise<void> {
     const random = new Random(1);
     let killed = 0;
     const kill = async () => {
+      const seenAt = new Map<number, number>();
       while (killed < kills) {
-        await delay(400 + 400 * random.uniform());
+        await delay(200 + 400 * random.uniform());
+        const now = performance.now();
         const alive = await childrenOf(server.pid);
-        const pid = alive[Math.floor(random.uniform() * alive.length)];
-        if (pid === undefined) continue;
+        for (const pid of alive) if (!seenAt.has(pid)) seenAt.set(pid, now);
+        // Only of those that have had time to start, and not the last one: on a busy machine a start takes longer than the time between two kills.
+        const old = alive.filter((pid) => now - seenAt.get(pid)! > START);
+        const pid = old[Math.floor(random.uniform() * old.length)];
+        if (pid === undefined || alive.length < instances) continue;
         process.kill(pid, 'SIGKILL');
         killed++;
       }
