@@ -27,3 +27,4 @@ export type {
   Inferred,
   RetryOptions,
 } from './options.ts';
+export type { Transport } from './rest-call.ts';

@@ -22,7 +22,12 @@ export function knownCode(code: unknown): ErrorCode | undefined {
 }
 
 /** The error of an answer that is none: what the server wrote, under the code that it named, else that of the status. */
-export function errorOfAnswer(url: string, status: number, headers: Headers, body: string): Error {
+export function errorOfAnswer(
+  url: string,
+  status: number,
+  headers: { get(name: string): string | null },
+  body: string,
+): Error {
   const { why, code } = readErrorBody(body);
   const waitMs = retryAfterMs(headers);
   const own = code ?? CODE_OF_STATUS[status] ?? 'REMOTE_FAILED';

@@ -16,7 +16,7 @@ import { Closing } from './closing.ts';
 import { inferred, namedInputs, parametersOf } from './infer-parts.ts';
 import type { AnyModel, InputsOf, ModelType } from './model-type.ts';
 import type { CallOptions, ClientOptions, InferenceService, InferOptions, Inferred } from './options.ts';
-import { callRest, type RestAnswer } from './rest-call.ts';
+import { callRest, fetchTransport, type RestAnswer, type Transport } from './rest-call.ts';
 import { bare, withRetries } from './retry.ts';
 
 export interface RestClientOptions extends ClientOptions {
@@ -27,6 +27,8 @@ export interface RestClientOptions extends ClientOptions {
   readonly binary?: boolean;
   /** Headers of every request besides. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** How requests travel. Default: fetch. */
+  readonly transport?: Transport;
 }
 
 /**
@@ -37,6 +39,7 @@ export class InferenceClient implements InferenceService {
   readonly url: string;
   readonly #options: RestClientOptions;
   readonly #headers: Readonly<Record<string, string>>;
+  readonly #transport: Transport;
   readonly #closing = new Closing();
 
   constructor(url: string, options: RestClientOptions = {}) {
@@ -45,6 +48,7 @@ export class InferenceClient implements InferenceService {
     }
     this.url = url.replace(/\/+$/, '').replace(/\/v2$/, '');
     this.#options = options;
+    this.#transport = options.transport ?? fetchTransport;
     this.#headers = {
       ...options.headers,
       ...(options.key !== undefined && { authorization: `Bearer ${options.key}` }),
@@ -98,7 +102,7 @@ export class InferenceClient implements InferenceService {
           'content-type': contentType,
           ...(headerLength !== undefined && { [LENGTH_HEADER]: String(headerLength) }),
         };
-        return callRest(url, scope, this.#headers, { bytes: joinChunks(body), headers });
+        return callRest(this.#transport, url, scope, this.#headers, { bytes: joinChunks(body), headers });
       };
       const { value, tries } = await withRetries(attempt, scope, this.#options, sequence === undefined);
       const answer = readInferResponse(value.body, headerLengthOf(value));
@@ -120,7 +124,7 @@ export class InferenceClient implements InferenceService {
   async #healthy(path: string, options: CallOptions): Promise<boolean> {
     return this.#within(options, async (scope) => {
       try {
-        const { body } = await callRest(this.#urlOf(path), scope, this.#headers);
+        const { body } = await callRest(this.#transport, this.#urlOf(path), scope, this.#headers);
         return !/"(live|ready)"\s*:\s*false/.test(new TextDecoder().decode(body.subarray(0, 10_000)));
       } catch {
         scope.signal.throwIfAborted();
@@ -131,7 +135,7 @@ export class InferenceClient implements InferenceService {
 
   async #json(path: string, options: CallOptions): Promise<unknown> {
     return this.#within(options, async (scope) => {
-      const attempt = () => callRest(this.#urlOf(path), scope, this.#headers);
+      const attempt = () => callRest(this.#transport, this.#urlOf(path), scope, this.#headers);
       const { value } = await withRetries(attempt, scope, this.#options, true);
       return parseJson(new TextDecoder().decode(value.body), 'the answer', 'REMOTE_FAILED');
     });

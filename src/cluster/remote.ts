@@ -5,10 +5,12 @@ import {
   InferenceClient,
   type InferenceService,
   type ModelMetadata,
+  type RestClientOptions,
   type TensorMetadata,
 } from '../client/index.ts';
 import { BINARY_EXTENSION } from '../protocol/index.ts';
 import type { Feeds, Fetches, Port, RunOptions, Session } from '../run/index.ts';
+import { httpTransport } from './http-transport.ts';
 
 const REST = /^(https?:\/\/.+?)\/v2\/models\/([^/]+)(?:\/versions\/([^/]+))?\/*$/;
 const GRPC = /^(grpcs?:\/\/[^/]+)\/([^/]+)(?:\/versions\/([^/]+))?\/*$/;
@@ -28,14 +30,20 @@ export async function openRemote(url: string, options: ClientOptions = {}): Prom
   }
   const named = { model: decoded(model), version: version === undefined ? undefined : decoded(version) };
   const patient = { timeoutMs: Number.POSITIVE_INFINITY, ...options };
-  const client = server.startsWith('grpc')
-    ? new GrpcInferenceClient(server, patient)
-    : await openRest(server, patient);
+  const way = server.startsWith('grpc') ? undefined : httpTransport(server);
+  const client =
+    way === undefined
+      ? new GrpcInferenceClient(server, patient)
+      : await openRest(server, { ...patient, transport: way.transport });
+  const close = async () => {
+    await client.close();
+    way?.close();
+  };
   try {
     const metadata = await client.modelMetadata(named.model, { version: named.version });
-    return new Remote(client, named, metadata, server);
+    return new Remote(client, named, metadata, server, close);
   } catch (error) {
-    await client.close();
+    await close();
     throw error;
   }
 }
@@ -48,7 +56,7 @@ function decoded(part: string): string {
   }
 }
 
-async function openRest(server: string, options: ClientOptions): Promise<InferenceService> {
+async function openRest(server: string, options: RestClientOptions): Promise<InferenceService> {
   const plain = new InferenceClient(server, { ...options, binary: false });
   // Not all servers describe themselves; whether this one is there at all, the model's metadata will show.
   const extensions = await plain.serverMetadata().then(
@@ -71,12 +79,14 @@ class Remote implements Session {
   readonly metadata: ReadonlyMap<string, string>;
   readonly #client: InferenceService;
   readonly #named: Named;
+  readonly #close: () => Promise<void>;
 
   constructor(
     client: InferenceService,
     named: Named,
     { inputs, outputs, platform }: ModelMetadata,
     server: string,
+    close: () => Promise<void>,
   ) {
     const port = ({ name, dtype, shape }: TensorMetadata): Port => ({ name, dtype, shape });
     this.inputs = inputs.map(port);
@@ -84,6 +94,7 @@ class Remote implements Session {
     this.metadata = new Map([['runtime', `${platform || 'a server'} at ${new URL(server).host}`]]);
     this.#client = client;
     this.#named = named;
+    this.#close = close;
   }
 
   async run(feeds: Feeds, { outputs, signal }: RunOptions = {}): Promise<Fetches> {
@@ -98,7 +109,7 @@ class Remote implements Session {
     return answer.outputs;
   }
 
-  async dispose(): Promise<void> {
-    await this.#client.close();
+  dispose(): Promise<void> {
+    return this.#close();
   }
 }
