@@ -42,7 +42,6 @@ export {
   type StatefulServedOptions,
   type StateOfModel,
 } from './models/stateful.ts';
-export { Unbatched, type UnbatchedOptions } from './models/unbatched.ts';
 export { METRICS } from './observe/metric-list.ts';
 export { type Observation, type ObserveOptions, openObservation } from './observe/observation.ts';
 export { observeRoutes } from './observe/routes.ts';

@@ -1,17 +1,16 @@
 import { join } from 'node:path';
 import { readBundle } from '../bundle/index.ts';
+import { Batcher } from './batch/batcher.ts';
 import { openEngine } from './compute/open-engine.ts';
 import type { ServerConfig } from './config/settings.ts';
 import type { OpenedModel } from './models/entry.ts';
 import type { Found } from './models/find-versions.ts';
-import { Unbatched } from './models/unbatched.ts';
-import type { Engine, Observer } from './ports.ts';
-import { watchedEngine } from './watched-engine.ts';
+import type { Observer } from './ports.ts';
 
 /** ms: what requests have who say nothing, of a model that says nothing. */
 const GOAL_MS = 1000;
 
-/** Opens a version of a model as the settings want it, and tells the observer of its batches. Throws what `openEngine` throws. */
+/** Opens a version of a model as the settings want it, and learns how long its batches take. Throws what `openEngine` throws. */
 export async function openModel(
   found: Found,
   config: ServerConfig,
@@ -29,18 +28,23 @@ export async function openModel(
     },
     onEvent: (kind, facts) => observer.event(kind, { model: name, version, ...facts }),
   });
-  return { served: servedBy(engine, found, goalMs, config, observer), dispose: () => engine.dispose() };
-}
-
-function servedBy(
-  engine: Engine,
-  { name, version }: Found,
-  goalMs: number,
-  config: ServerConfig,
-  observer: Observer,
-) {
-  const watched = watchedEngine(engine, { model: name, version }, observer);
-  return new Unbatched(watched, { name, version, goalMs, mostWaiting: config.maxQueue });
+  const batcher = new Batcher(engine, {
+    ...{ name, version, goalMs, observer },
+    ...{ prefer: config.prefer, maxQueue: config.maxQueue, maxQueueBytes: config.maxQueueBytes },
+    slabBytes: config.maxQueueBytes,
+    ...(config.maxBatch !== undefined && { maxBatch: config.maxBatch }),
+  });
+  try {
+    await batcher.warmUp();
+  } catch (cause) {
+    await engine.dispose();
+    throw cause;
+  }
+  const dispose = async () => {
+    batcher.dispose();
+    await engine.dispose();
+  };
+  return { served: batcher, dispose };
 }
 
 /** The p99 that a bundle was made for, ms; undefined for what is no bundle or was made for none. */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { saveModel } from '../../src/files/index.ts';
 import { Tensor } from '../../src/graph/index.ts';
-import { type EngineOptions, type Found, openEngine, type Served, Unbatched } from '../../src/serve/index.ts';
+import { Batcher, type EngineOptions, type Found, openEngine, type Served } from '../../src/serve/index.ts';
 import { addModel } from '../run-models.ts';
 
 /** A folder of models that tell their versions apart: y = x + number, x float32 ['n', 1]. */
@@ -26,13 +26,13 @@ export async function modelFolder(): Promise<ModelFolder> {
   };
 }
 
-/** How a server opens a version whose requests are not put together. */
+/** How a server opens a version by the real batcher. */
 export const opener =
   (options: EngineOptions = {}) =>
   async ({ name, version, path }: Found) => {
     const engine = await openEngine(path, { settings: { threads: 1 }, ...options });
     return {
-      served: new Unbatched(engine, { name, version, goalMs: 30_000 }),
+      served: new Batcher(engine, { name, version, goalMs: 30_000 }),
       dispose: () => engine.dispose(),
     };
   };

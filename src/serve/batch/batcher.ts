@@ -59,6 +59,7 @@ export class Batcher implements Served, Owner {
   readonly #scheduler: Scheduler<Part>;
   /** Places that a batch is computed on: it frees them itself. */
   readonly #running = new Set<Place>();
+  #closed = false;
 
   constructor(engine: Engine, options: BatcherOptions) {
     const {
@@ -93,9 +94,9 @@ export class Batcher implements Served, Owner {
     );
   }
 
-  /** Measures batches of 1, 2, 4, ... up to the most on the engine, so that the first requests are judged by what is known. Throws as the engine. */
+  /** Measures batches of 1, 2, 4, ... on the engine, up to the most or to half the goal, so that the first requests are judged by what is known. Throws as the engine. */
   async warmUp(options: { readonly repeats?: number; readonly feeds?: Feeds } = {}): Promise<void> {
-    await warmUp(this.#engine, this.#shapes, this.#outputAxes, options);
+    await warmUp(this.#engine, this.#shapes, this.#outputAxes, { longestMs: this.#goalMs / 2, ...options });
   }
 
   /** Bytes of the memory of batches: held in all, and in use. */
@@ -118,6 +119,7 @@ export class Batcher implements Served, Owner {
   }
 
   take(ask: Ask): Ticket {
+    if (this.#closed) throw closed();
     const arrived = this.#clock.now();
     checkOutputs(this.outputs, ask.outputs);
     const { inputs, samples } = this.#shapes.check(ask.shapes);
@@ -162,9 +164,10 @@ export class Batcher implements Served, Owner {
     }
   }
 
-  /** Wakes up no more. The engine belongs to whoever opened it. */
+  /** Whoever waits is told, and nobody is let in any more. The engine belongs to whoever opened it. */
   dispose(): void {
-    this.#scheduler.stop();
+    this.#closed = true;
+    for (const { request } of this.#scheduler.stop()) request.fail(closed());
   }
 
   async #run(parts: readonly Part[], lane: number): Promise<void> {
@@ -243,8 +246,10 @@ export class Batcher implements Served, Owner {
   }
 }
 
+const closed = () => fail('SESSION_CLOSED', 'the version has ended');
+
 function refused({ code, why, retryAfterMs }: Refusal): ModicumError {
-  return fail(code, why, code === 'OVERLOADED' ? { retryAfterMs } : {});
+  return fail(code, why, { retryAfterMs });
 }
 
 /** Parts of a request of so many samples: whole where a batch can hold it, else of the size that is fastest. */

@@ -144,10 +144,11 @@ export class Scheduler<T extends Work> {
     this.#soon();
   }
 
-  /** Stops waking up. What is in line stays there. */
-  stop(): void {
+  /** Wakes up no more. Returns who is in line: they will not be computed. */
+  stop(): readonly T[] {
     this.#wake?.();
-    this.#wakeAt = Number.POSITIVE_INFINITY;
+    this.#wakeAt = Number.NEGATIVE_INFINITY;
+    return this.#line.entries.map(({ work }) => work);
   }
 
   #full(samples: number, bytes: number, now: number): Refusal | undefined {

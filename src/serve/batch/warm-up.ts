@@ -4,15 +4,26 @@ import type { Engine } from '../ports.ts';
 import { concatenate, type OutputAxes } from './divide.ts';
 import type { Shapes } from './shapes.ts';
 
+export interface WarmUpOptions {
+  /** Runs of each size that count. Default 4. */
+  readonly repeats?: number;
+  /** One sample of each input. Default: zeros. */
+  readonly feeds?: Feeds;
+  /** Sizes beyond one that takes so many ms are not tried. */
+  readonly longestMs?: number;
+}
+
+/** ms that it takes in all, about. */
+const MOST_MS = 5000;
+
 /**
- * Runs batches of 1, 2, 4, ... samples and shows their times to the curve. Feeds: zeros unless given (one sample each), 1 where a dimension
- * besides the samples is open. A model whose outputs do not grow with the samples is not batched from then on. A model that refuses zeros is not known before its first requests. Throws as the engine, but for RUNTIME_FAILED.
+ * Runs batches of 1, 2, 4, ... samples and shows their times to the curve. A dimension besides the samples that is open is 1. A model whose outputs do not grow with the samples is not batched from then on. A model that refuses zeros is not known before its first requests. Throws as the engine, but for RUNTIME_FAILED.
  */
 export async function warmUp(
   engine: Engine,
   shapes: Shapes,
   outputAxes: OutputAxes,
-  { repeats = 4, feeds }: { readonly repeats?: number; readonly feeds?: Feeds } = {},
+  { repeats = 4, feeds, longestMs = Number.POSITIVE_INFINITY }: WarmUpOptions = {},
 ): Promise<void> {
   const one = Object.fromEntries(engine.inputs.map((port) => [port.name, feeds?.[port.name] ?? zeros(port)]));
   const { inputs, samples } = shapes.check(
@@ -24,7 +35,9 @@ export async function warmUp(
     for (let n = 2; n < group.maxBatch; n *= 2) sizes.push(n);
     if (group.maxBatch > 1) sizes.push(group.maxBatch);
   }
+  const from = performance.now();
   for (const size of sizes) {
+    if (performance.now() - from > MOST_MS) return;
     const batch = Object.fromEntries(
       Object.entries(one).map(([name, tensor]) => [
         name,
@@ -44,8 +57,12 @@ export async function warmUp(
         if ((cause as { code?: string }).code === 'RUNTIME_FAILED') return;
         throw cause;
       }
-      if (i > 0) group.curve.observe(size, performance.now() - started);
+      const ms = performance.now() - started;
+      if (i > 0) group.curve.observe(size, ms);
+      // More would only be slower still, and heavy models take long enough to open.
+      if (i > 0 && performance.now() - from > MOST_MS) return;
     }
+    if (group.curve.mean(size) > longestMs) return;
   }
 }
 

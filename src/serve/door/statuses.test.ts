@@ -25,6 +25,9 @@ test('paths are cut out of what the runtime says; what the client sent comes bac
 test('retry-after stands with what may pass by itself', () => {
   assert.equal(refusalOf(fail('OVERLOADED', 'x', { retryAfterMs: 20 })).retryAfterMs, 20);
   assert.equal(refusalOf(fail('SERVER_CLOSING', 'x')).retryAfterMs, 1000);
+  const early = refusalOf(fail('DEADLINE_MISSED', 'x', { retryAfterMs: 20 }));
+  assert.deepEqual([early.http, early.grpc, early.retryAfterMs], [503, 14, 20]);
+  assert.equal(refusalOf(fail('DEADLINE_MISSED', 'x')).http, 504);
   assert.equal(refusalOf(fail('OVERLOADED', 'x', { retryAfterMs: Number.NaN })).retryAfterMs, 1000);
   assert.equal(refusalOf(fail('REQUEST_INVALID', 'x')).retryAfterMs, undefined);
   assert.equal(refusalOf(fail('REQUEST_INVALID', 'x', { status: 415 })).http, 415);

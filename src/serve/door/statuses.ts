@@ -55,7 +55,7 @@ export function refusalOf(thrown: unknown): Refusal {
     return { code: 'INTERNAL', http: 500, grpc: GRPC.INTERNAL, message, ours: true };
   }
   const { code, data } = thrown;
-  const [http, grpc] = STATUSES[code] ?? [500, GRPC.INTERNAL];
+  const [http, grpc] = statusesOf(code, data) ?? [500, GRPC.INTERNAL];
   const retryAfterMs = retryOf(data.retryAfterMs, http);
   return {
     code,
@@ -66,6 +66,12 @@ export function refusalOf(thrown: unknown): Refusal {
     ...(retryAfterMs !== undefined && { retryAfterMs }),
     ours: http === 500,
   };
+}
+
+/** Who is refused at once, because it would be late, is told when to come again; whose time is over is not. */
+function statusesOf(code: ErrorCode, data: ModicumError['data']) {
+  if (code === 'DEADLINE_MISSED' && data.retryAfterMs !== undefined) return STATUSES.OVERLOADED;
+  return STATUSES[code];
 }
 
 function retryOf(given: unknown, status: number): number | undefined {

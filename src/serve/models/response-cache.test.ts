@@ -3,10 +3,10 @@ import { after, before, test } from 'node:test';
 import { addModel } from '../../../test/run-models.ts';
 import { Tensor } from '../../graph/index.ts';
 import { openSession } from '../../run/index.ts';
+import { Batcher } from '../batch/batcher.ts';
 import { ThreadEngine } from '../compute/thread-engine.ts';
 import type { Served } from '../ports.ts';
 import { CachedServed, ResponseCache } from './response-cache.ts';
-import { Unbatched } from './unbatched.ts';
 
 let engine: ThreadEngine;
 before(async () => {
@@ -15,7 +15,7 @@ before(async () => {
 after(() => engine.dispose());
 
 const over = (cache: ResponseCache, version = '1') =>
-  new CachedServed(new Unbatched(engine, { name: 'm', version, goalMs: 60_000 }), cache);
+  new CachedServed(new Batcher(engine, { name: 'm', version, goalMs: 60_000 }), cache);
 
 async function ask(served: Served, values: ArrayLike<number>, outputs?: readonly string[], rows = 1) {
   const ticket = served.take({ shapes: { x: [rows, 2] }, outputs });

@@ -6,13 +6,13 @@ import { sharedData } from '../../../test/shared-data.ts';
 import type { ModicumError } from '../../base/index.ts';
 import { Tensor } from '../../graph/index.ts';
 import { type Feeds, openSession } from '../../run/index.ts';
+import { Batcher } from '../batch/batcher.ts';
 import { openEngine } from '../compute/open-engine.ts';
 import type { ProcessEngine } from '../compute/process-engine.ts';
 import { ThreadEngine } from '../compute/thread-engine.ts';
 import type { Sequence, Served } from '../ports.ts';
 import { SequenceStore } from './sequence-store.ts';
 import { declaredState, StatefulServed, type StateOfModel } from './stateful.ts';
-import { Unbatched } from './unbatched.ts';
 
 const ALONE = { name: 'm', version: '1', goalMs: 60_000 };
 const code =
@@ -23,7 +23,7 @@ const code =
 async function summing(sequences: SequenceStore): Promise<{ served: Served; dispose(): Promise<void> }> {
   const session = await openSession(sumModel(), { threads: 1 });
   const engine = new ThreadEngine(session, 1, 1);
-  const served = new StatefulServed(new Unbatched(engine, ALONE), { state: { sum: 'total' }, sequences });
+  const served = new StatefulServed(new Batcher(engine, ALONE), { state: { sum: 'total' }, sequences });
   return { served, dispose: () => engine.dispose() };
 }
 
@@ -157,7 +157,7 @@ test('a model may declare its state itself; what does not fit is refused', async
     for (const text of ['[', '[]', 'null', '{"sum":1}']) {
       assert.throws(() => declaredState(new Map([['modicum.state', text]])), code('SERVER_CONFIG_INVALID'));
     }
-    const inner = new Unbatched(engine, ALONE);
+    const inner = new Batcher(engine, ALONE);
     const sequences = new SequenceStore();
     for (const state of [{ nothing: 'total' }, { sum: 'nothing' }] as StateOfModel[]) {
       assert.throws(() => new StatefulServed(inner, { state, sequences }), code('SERVER_CONFIG_INVALID'));
@@ -200,7 +200,7 @@ test('a voice detector hears three streams at once as it hears each alone, while
   await straight.dispose();
   const engine = (await openEngine(VAD!, { settings: { instances: 2, threads: 1 } })) as ProcessEngine;
   try {
-    const served = new StatefulServed(new Unbatched(engine, ALONE), {
+    const served = new StatefulServed(new Batcher(engine, ALONE), {
       state: { state: 'stateN' },
       sequences: new SequenceStore(),
     });
