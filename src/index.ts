@@ -4,6 +4,7 @@ export * from './bundle/index.ts';
 export { type Config, defineConfig } from './cli/config.ts';
 export * from './cluster/index.ts';
 export * from './data/index.ts';
+export * from './edge/index.ts';
 export * from './exits/index.ts';
 export * from './files/index.ts';
 export * from './graph/index.ts';
