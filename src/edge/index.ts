@@ -1,3 +1,4 @@
+export { type COptions, type CProgram, emitC } from './c/source.ts';
 export {
   type Compiled,
   type CompileOptions,

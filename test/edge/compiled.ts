@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { SILENT } from '../../src/base/index.ts';
-import { compileModel, freezeShapes, openCompiled, type Target } from '../../src/edge/index.ts';
+import {
+  type CompiledPort,
+  compileModel,
+  freezeShapes,
+  openCompiled,
+  type Target,
+} from '../../src/edge/index.ts';
 import { isValid } from '../../src/edge/runtime/engine.ts';
 import { type Model, sizeOf, type Tensor } from '../../src/graph/index.ts';
 import type { Feeds, Fetches } from '../../src/run/index.ts';
@@ -61,4 +67,9 @@ export function assertClose(
     const error = relativeError(found[name]!, want, least);
     assert.ok(error <= bound, `${name} [${want.dims}] of ${sizeOf(want.dims)} is off by ${error} (${story})`);
   }
+}
+
+/** The outputs of a compiled model: names, shapes and bytes. */
+export function compiledPorts(model: Model): readonly CompiledPort[] {
+  return compileModel(model, { target: 'scalar' }).outputs;
 }

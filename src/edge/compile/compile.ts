@@ -62,7 +62,7 @@ export interface Obstacle {
 /** Before it, operators broadcast by an attribute. */
 const OLDEST = 7;
 
-interface Lowered {
+export interface Lowered {
   readonly program: Program;
   readonly inputs: readonly [string, DType, View][];
   readonly outputs: readonly [string, DType, View][];
@@ -118,7 +118,7 @@ export function obstaclesOf(model: Model, target: Target = 'simd'): readonly Obs
 
 const BYTES: Partial<Record<DType, number>> = { float32: 4, int32: 4, int64: 8, bool: 1, uint8: 1, int8: 1 };
 
-function refusal(obstacles: readonly Obstacle[]): ModicumError {
+export function refusal(obstacles: readonly Obstacle[]): ModicumError {
   const counted = new Map<string, { count: number; op: string; why: string }>();
   for (const { op: name, why } of obstacles) {
     const key = `${name}: ${why}`;
@@ -132,7 +132,8 @@ function refusal(obstacles: readonly Obstacle[]): ModicumError {
   return fail('EDGE_UNSUPPORTED', list, { obstacles });
 }
 
-function lower(model: Model, target: Target): Lowered {
+/** The model as kernels, with what could not be lowered. */
+export function lower(model: Model, target: Target): Lowered {
   const { graph } = model;
   const opset = model.opsets.get('') ?? 1;
   if (opset < OLDEST)

@@ -12,6 +12,8 @@ export interface Placed {
 export interface MemoryPlan {
   readonly addresses: ReadonlyMap<Buffer, number>;
   readonly weights: number;
+  /** Where the arena begins. */
+  readonly start: number;
   /** Bytes that a run works in, inputs and outputs among them. */
   readonly arena: number;
   /** What the arena would take if nothing shared its place. */
@@ -27,9 +29,14 @@ const START = 16;
 
 /**
  * Addresses for all buffers that the steps touch: weights first, then the arena, where buffers whose lives do not meet share
- * bytes. The largest are placed first, each into the smallest gap that holds it.
+ * bytes. The largest are placed first, each into the smallest gap that holds it. Inputs and outputs have a place in the arena,
+ * unless they are the `caller`'s.
  */
-export function planMemory(program: Program, outputs: readonly Buffer[]): MemoryPlan {
+export function planMemory(
+  program: Program,
+  outputs: readonly Buffer[],
+  ports: 'arena' | 'caller' = 'arena',
+): MemoryPlan {
   const lives = new Map<Buffer, { first: number; last: number }>();
   const touch = (buffer: Buffer, step: number): void => {
     const life = lives.get(buffer);
@@ -47,7 +54,9 @@ export function planMemory(program: Program, outputs: readonly Buffer[]): Memory
     weights += buffer.bytes;
   }
   const placed: Placed[] = [];
-  const moving = [...lives].filter(([buffer]) => buffer.data === undefined);
+  const moving = [...lives].filter(([buffer]) => {
+    return buffer.data === undefined && (ports === 'arena' || buffer.pinned === undefined);
+  });
   moving.sort(([a], [b]) => b.bytes - a.bytes || a.id - b.id);
   for (const [buffer, { first, last }] of moving) {
     const meeting = placed.filter((other) => other.first <= last && other.last >= first);
@@ -66,6 +75,7 @@ export function planMemory(program: Program, outputs: readonly Buffer[]): Memory
   return {
     addresses,
     weights: weights - START,
+    start: weights,
     arena: end - weights,
     unshared: moving.reduce((sum, [buffer]) => sum + buffer.bytes, 0),
     placed,
