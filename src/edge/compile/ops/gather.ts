@@ -1,10 +1,9 @@
 import { intOf, sizeOf, Tensor } from '../../../graph/index.ts';
 import { gather } from '../kernels/gather.ts';
 import { unsupported } from '../plan/lowering.ts';
-import type { Value } from '../plan/value.ts';
+import { dequantized, type Value } from '../plan/value.ts';
 import { reshaped, sliceOf } from '../plan/view.ts';
 import { axisOf, input, moved, type Row, shellOf } from './row.ts';
-import { dequantized } from './weights.ts';
 
 const gatherRow: Row = (site) => {
   const { low, node } = site;

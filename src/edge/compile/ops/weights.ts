@@ -1,17 +1,5 @@
 import { unsupported } from '../plan/lowering.ts';
-import type { QuantizedConstant, Value } from '../plan/value.ts';
-
-/** The numbers of integer weights, as they are multiplied in floats. */
-export function dequantized({ tensor, scales, zeros, axis }: QuantizedConstant): Float32Array {
-  const values = tensor.numbers();
-  const { dims } = tensor;
-  const inner = dims.slice(axis + 1).reduce((product, dim) => product * dim, 1);
-  const single = scales.length === 1;
-  return Float32Array.from(values, (value, i) => {
-    const c = single ? 0 : Math.floor(i / inner) % dims[axis]!;
-    return (value - (zeros[c] ?? 0)) * scales[c]!;
-  });
-}
+import { dequantized, type Value } from '../plan/value.ts';
 
 /** The floats of a constant, stored so or as integers. */
 export function floatWeights({ constant, weights, name }: Value): Float32Array {

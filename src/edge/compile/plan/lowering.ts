@@ -14,7 +14,7 @@ import { type Hint, hintsOf } from './hints.ts';
 import { bytesOf, type Program } from './program.ts';
 import { scaledTree } from './requantize.ts';
 import { constant, type Heavy, heaviesOf, leaf, replaceHeavies, sizeOfTree, type Tree } from './tree.ts';
-import { storeOf, type Value } from './value.ts';
+import { dequantized, storeOf, type Value } from './value.ts';
 import { type Border, isContiguous, type Store, type View } from './view.ts';
 
 const PLAIN: Hint = { channelsLast: false };
@@ -121,6 +121,7 @@ export class Lowering {
       if (value.constant.size === 1) return constant(value.constant.numbers()[0]!);
       return leaf(this.view(value));
     }
+    if (value.weights !== undefined) return leaf(this.view(value));
     return value.tree!;
   }
 
@@ -136,6 +137,11 @@ export class Lowering {
     if (value.view !== undefined) return value.view;
     if (value.constant !== undefined) {
       value.view = this.#constantView(value);
+      return value.view;
+    }
+    // Read by something that does not work on integers.
+    if (value.weights !== undefined) {
+      value.view = this.program.floats(value.name, value.dims, dequantized(value.weights));
       return value.view;
     }
     const out = this.allocate(value);

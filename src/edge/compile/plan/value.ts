@@ -42,3 +42,15 @@ const STORES = {
 export function storeOf(dtype: DType): Store | undefined {
   return (STORES as Partial<Record<DType, Store>>)[dtype];
 }
+
+/** The numbers of integer weights, as they are multiplied in floats. */
+export function dequantized({ tensor, scales, zeros, axis }: QuantizedConstant): Float32Array {
+  const values = tensor.numbers();
+  const { dims } = tensor;
+  const inner = dims.slice(axis + 1).reduce((product, dim) => product * dim, 1);
+  const single = scales.length === 1;
+  return Float32Array.from(values, (value, i) => {
+    const c = single ? 0 : Math.floor(i / inner) % dims[axis]!;
+    return (value - (zeros[c] ?? 0)) * scales[c]!;
+  });
+}
