@@ -18,6 +18,7 @@ const BENCHMARKS = [
   'exits-running',
   'mix',
   'webgpu',
+  'edge-c',
 ];
 const [name = ''] = process.argv.splice(2, 1);
 if (BENCHMARKS.includes(name)) await import(new URL(`${name}.js`, import.meta.url).href);

@@ -87,7 +87,7 @@ describe('int8 in C', { skip }, () => {
       /static const float m\d+_w\d+_\w+\[\d+\] = \{\n {4}(\S+)F,/.exec(source)!;
     const faults: ((source: string) => string)[] = [
       (source) => source.replace(numberOf(source)[0], (whole) => whole.replace(/\S+F,$/, '77.0F,')),
-      (source) => source.replace('a + 8388608.0F', 'a + 8388609.0F'),
+      (source) => source.replace('x + 12582912.0F', 'x + 12582913.0F'),
       (source) => source.replace(/_mul\(xv(\d+), wv(\d+)\)/, '_add(xv$1, wv$2)'),
     ];
     for (const fault of faults) {

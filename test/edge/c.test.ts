@@ -6,9 +6,9 @@ import { randomGraph } from '../contracts/random-graph.ts';
 import { answersInC, type CTrial, differing, hasCompiler, SANITIZED } from './c-programs.ts';
 import { compiledAnswers, prepared } from './compiled.ts';
 
-const GRAPHS = Number(process.env.MODICUM_GRAPHS ?? 150);
+const GRAPHS = Number(process.env.MODICUM_GRAPHS ?? 100);
 /** Of a program: so many models are compiled together. */
-const BATCH = 75;
+const BATCH = 50;
 
 interface Known extends CTrial {
   readonly wanted: Fetches;

@@ -117,6 +117,9 @@ export function expression(site: Site, expr: Expr): string {
 
 function applied(site: Site, expr: Apply): string {
   const { op, args } = expr;
+  const [first] = args;
+  if (op === 'i32.trunc_sat_f32_s' && first?.kind === 'apply' && first.op === 'f32.nearest')
+    return helper(site, 'round', bare(site, first.args[0]!));
   const loading = LOADS[op];
   if (loading !== undefined) return helper(site, loading, place(site, args[0]!, expr.offset ?? 0));
   if (op === 'select.f32' || op === 'select.i32') {

@@ -88,7 +88,7 @@ export const HELPERS: Readonly<Record<string, Helper>> = {
   },
   nearest: {
     text: `/* To the nearest whole number, halves to even. */
-static inline float P_nearest(float x)
+static float P_nearest(float x)
 {
     const float a = P_abs(x);
     return (a < 8388608.0F) ? P_with_sign((a + 8388608.0F) - 8388608.0F, x) : x;
@@ -120,12 +120,21 @@ static inline float P_nearest(float x)
   },
   to_i32: {
     text: `/* Toward zero; what does not fit saturates, and what is no number is 0. */
-static inline int32_t P_to_i32(float x)
+static int32_t P_to_i32(float x)
 {
     if (x >= 2147483648.0F) { return 2147483647; }
     if (x < -2147483648.0F) { return -2147483647 - 1; }
     return (x == x) ? (int32_t)x : 0;
 }`,
+  },
+  round: {
+    text: `/* As P_to_i32 of P_nearest: the sum's last bits are the whole number, rounded by the processor. */
+static int32_t P_round(float x)
+{
+    if ((x > -4194304.0F) && (x < 4194304.0F)) { return (int32_t)(P_bits(x + 12582912.0F) - 0x4b400000U); }
+    return P_to_i32(P_nearest(x));
+}`,
+    needs: ['bits', 'to_i32', 'nearest'],
   },
   to_i64: {
     text: `static inline int64_t P_to_i64(float x)
