@@ -1,5 +1,4 @@
 import type { ElementOp } from '../kernels/element-ops.ts';
-import type { Sink } from '../kernels/sink.ts';
 import type { View } from './view.ts';
 
 /**
@@ -24,7 +23,14 @@ export interface Heavy {
   readonly axis: number;
   /** Of the node; a later one may read what earlier ones made. */
   readonly order: number;
-  emit(sink: Sink): void;
+  emit(sink: Destination): void;
+}
+
+/** Where the numbers of a kernel go (a Sink): what of it is known here. */
+export interface Destination {
+  readonly out: View;
+  readonly tree: Tree;
+  readonly quant: Quant | undefined;
 }
 
 /** How a quantized value is made of a real one: v / scale, to the nearest, within low and high (less the zero point). */
