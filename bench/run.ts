@@ -22,6 +22,7 @@ const BENCHMARKS = [
   'rest',
   'serve-overhead',
   'load-generator',
+  'edge-c',
 ];
 const [name = ''] = process.argv.splice(2, 1);
 if (BENCHMARKS.includes(name)) await import(new URL(`${name}.js`, import.meta.url).href);

@@ -10,6 +10,7 @@ export {
 } from './client/index.ts';
 export * from './cluster/index.ts';
 export * from './data/index.ts';
+export * from './edge/index.ts';
 export * from './exits/index.ts';
 export * from './files/index.ts';
 export * from './graph/index.ts';

@@ -1,4 +1,5 @@
 import { DATA_ERRORS } from './data.ts';
+import { EDGE_ERRORS } from './edge.ts';
 import { EXITS_ERRORS } from './exits.ts';
 import { GRAPH_ERRORS } from './graph.ts';
 import { MEASURE_ERRORS } from './measure.ts';
@@ -26,6 +27,7 @@ export const CATALOGUE = {
   ...OPTIMIZE_ERRORS,
   ...TOKENS_ERRORS,
   ...SERVE_ERRORS,
+  ...EDGE_ERRORS,
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof CATALOGUE;
